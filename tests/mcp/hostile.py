@@ -47,6 +47,15 @@ def beside(number: Any) -> bool:
         answered = json.loads(sys.stdin.readline())
         send(id=number, result={"content": [{"type": "text", "text": json.dumps(answered["result"])}]})
         return True
+    if HOW == "needs-address" and not (FOLDER / "opened").exists():
+        wanted = {
+            "mode": "url",
+            "elicitationId": "e1",
+            "url": "https://sign.example.com/in",
+            "message": "Sign in.",
+        }
+        send(id=number, error={"code": -32042, "message": "first", "data": {"elicitations": [wanted]}})
+        return True
     if HOW == "stderr":
         sys.stderr.write("x" * 2**20)
     if HOW in ("ping", "sampling/createMessage", "roots/list"):

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,14 @@ import pytest
 from pydantic import SecretStr
 
 from bot.sdk import Session, connect
+from supervisor.core.elicitation.request import InputAction
+from supervisor.core.errors import ToolError
 from supervisor.core.events import InputGiven, InputRequested, ToolStarted
 from supervisor.core.state import Session as State
+from supervisor.tools.contract import ToolContext, Toolset
+from supervisor.tools.inputs import Continued, InputAnswer, InputNeeded
 from tests.cli.served import Cli, environment
+from tests.mcp.conftest import Open
 from tests.mcp.hosted import HOSTILE, Hosted, described
 from tests.support.api import Client
 from tests.support.editing import recorded
@@ -247,11 +253,11 @@ async def test_a_server_that_dies_as_it_is_answered_leaves_the_outcome_to_a_pers
     assert len(hosted.calls) == 2, "it is not continued twice by itself"
 
 
-def old(hosted: Hosted, **more: Any) -> Path:
+def old(hosted: Hosted, how: str = "asks", **more: Any) -> Path:
     """The file of a server that asks while its call is held open."""
     return hosted.file(
         command="/usr/bin/env",
-        args=["python3", str(HOSTILE), "asks", str(hosted.folder)],
+        args=["python3", str(HOSTILE), how, str(hosted.folder)],
         sandbox=False,
         **more,
     )
@@ -300,3 +306,36 @@ async def test_a_held_call_whose_worker_stops_is_told_cancel(scenario: Director,
     await old_flagman.__aexit__(None, None, None)
     async with Flagman(old_flagman.config, scene.model, tools=old_flagman._tools) as scene.flagman:
         assert '"action": "cancel"' in await told(scene, session)
+
+
+async def test_of_two_answers_at_once_one_counts(scenario: Director, hosted: Hosted) -> None:
+    scene, session = await begun(scenario, hosted, api_keys=SecretStr(f"boss:admin:{KEY}"))
+    path = f"/v1/sessions/{session.id}/answer"
+    async with Client(await scene.flagman.add_api(), KEY) as api:
+        replies = await asyncio.gather(
+            *(api.post(path, {"answer": name, "call_id": "1.1"}) for name in ("A", "B"))
+        )
+    assert sorted(reply.status for reply in replies) == [200, 409]
+    await told(scene, session)
+    assert len(await recorded(scene, session, InputGiven)) == 1
+    assert len(hosted.calls) == 2
+
+
+async def test_an_older_server_can_want_an_address_opened_before_the_call(
+    hosted: Hosted, connect: Open, tools: Toolset, context: ToolContext
+) -> None:
+    await connect(old(hosted, "needs-address")).ready(["host"])
+    run = tools["host__t"].run
+    with pytest.raises(InputNeeded) as needed:
+        await run({}, context)
+    (request,) = needed.value.requests
+    assert (request.url, request.message) == ("https://sign.example.com/in", "Sign in.")
+
+    def answered(action: InputAction) -> ToolContext:
+        given = Continued({request.key: InputAnswer(action)}, None, 1)
+        return replace(context, attempt=2, continued=given)
+
+    with pytest.raises(ToolError, match="which was declined; the call did not run"):
+        await run({}, answered("decline"))
+    (hosted.folder / "opened").touch()
+    assert (await run({}, answered("accept"))).content == "done"

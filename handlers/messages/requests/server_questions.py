@@ -84,7 +84,8 @@ def answered_blocks(asked: AskedInput, mask: Masker) -> list[Block]:
 def form_blocks(call: Call, asked: AskedInput, mask: Masker) -> list[Block]:
     """Return the inputs for all fields of a request, with what it is about."""
     fields = form_fields(asked.request.schema_)
-    return [*asked_blocks(call, asked, mask)[:3], *(_input(n, field, mask) for n, field in enumerate(fields))]
+    about = asked_blocks(call, asked, mask)
+    return [*(about[:2] if fields else about), *(_input(n, field, mask) for n, field in enumerate(fields))]
 
 
 def read_form(request: InputRequest, state: Mapping[str, Any]) -> tuple[Json, dict[str, str]]:
