@@ -32,6 +32,8 @@ from supervisor.tools.executor import NotBegun
 MOMENT = 2.0
 # Seconds for which attempts to reach a server go on, and between two of them.
 PATIENCE, PAUSE = 8.0, 0.2
+# Seconds for which sessions go on without a server that was found to be away.
+AWAY_SECONDS = 30.0
 # Beyond the time that a server has for a call: for the comparison before it.
 BESIDES = timedelta(seconds=60)
 NO_PERSON = (
@@ -54,6 +56,8 @@ class McpServers:
             name: Connection(server, launcher) for name, server in servers.items() if not server.oauth
         }
         self._personal = PersonalConnections(launcher, tokens or NoTokens())
+        # Servers that were away when they were last tried, until when that counts, and why.
+        self._away: dict[str, tuple[float, str]] = {}
 
     async def ready(self, names: Collection[str], *, fresh: bool = False, person: str = "") -> str:
         """Have the tools of these servers in the set, as they are at this moment if `fresh`.
@@ -65,10 +69,43 @@ class McpServers:
         said = await asyncio.gather(
             *(self._refreshed(name, within, person) for name in waiting), return_exceptions=True
         )
-        for outcome in said:
-            if isinstance(outcome, BaseException):
-                raise outcome
-        return next((words for words in said if isinstance(words, str) and words), "")
+        return next(filter(None, [_raised(outcome) for outcome in said]), "")
+
+    async def reach(self, names: Collection[str], *, anew: bool = False, person: str = "") -> dict[str, str]:
+        """Have the tools of these servers in the set where they can be reached; returns why the others cannot.
+
+        One that was away a moment ago is tried again if `anew` only. Raises LookupError for one that is not in the
+        file or that nobody could connect, and ConnectionRequired where the person has to connect one.
+        """
+        for name in names:
+            if problem := self._unusable(name, person):
+                raise LookupError(problem)
+        now = time.monotonic()
+        recent = {
+            name: why
+            for name, (until, why) in self._away.items()
+            if name in names and now < until and not anew
+        }
+        waiting = [name for name in names if name not in recent and not self._is_current(name)]
+        said = await asyncio.gather(*(self._tried(name, person) for name in waiting), return_exceptions=True)
+        found = [_raised(outcome) for outcome in said]
+        return recent | {name: why for name, why in zip(waiting, found, strict=True) if why}
+
+    async def _tried(self, name: str, person: str) -> str:
+        try:
+            await self._list(name, FRESH_SECONDS, person)
+        except ServerAway as away:
+            self._away[name] = (time.monotonic() + AWAY_SECONDS, str(away))
+            return str(away)
+        self._away.pop(name, None)
+        return ""
+
+    def _unusable(self, name: str, person: str) -> str:
+        """Return why a server can be used by nobody for whom such a session runs; empty where it can."""
+        if name not in self._servers:
+            known = ", ".join(sorted(self._servers)) or "none"
+            return f"There is no MCP server `{name}` in the file of FLAGMAN_MCP; there are {known}."
+        return NO_PERSON.format(name) if self._servers[name].oauth and not person else ""
 
     def tools(self, person: str) -> Mapping[str, Tool]:
         """Return all tools that are known, with those of servers that this person has connected."""
@@ -103,11 +140,8 @@ class McpServers:
         return connection is not None and connection.is_current
 
     async def _refreshed(self, name: str, within: float, person: str) -> str:
-        if name not in self._servers:
-            known = ", ".join(sorted(self._servers)) or "none"
-            return f"There is no MCP server `{name}` in the file of FLAGMAN_MCP; there are {known}."
-        if self._servers[name].oauth and not person:
-            return NO_PERSON.format(name)
+        if problem := self._unusable(name, person):
+            return problem
         try:
             await self._list(name, within, person)
         except ServerAway as away:
@@ -167,15 +201,22 @@ class McpServers:
     async def _run(
         self, person: str, definition: ToolDefinition, arguments: Json, ctx: ToolContext
     ) -> ToolOutput:
-        """Run a call. Raises NotBegun where the server cannot be reached, ToolError, or OutcomeUnknown."""
+        """Run a call. Raises NotBegun where the server cannot be reached, ToolError, OutcomeUnknown or InputNeeded."""
         try:
             connection = await self._connection(definition.server, person)
         except (ConnectionRequired, StoreUnavailable) as error:
             raise NotBegun from error
         try:
-            result, notes = await connection.call(definition, arguments, ctx.idempotency_key, ctx.printed)
+            result, notes = await connection.call(definition, arguments, ctx)
         except ServerAway as away:
             raise NotBegun from away
         except ConnectionLost as lost:
             raise OutcomeUnknown(f"the MCP server `{definition.server}` was lost ({lost})") from lost
         return await asyncio.to_thread(output_of, result, ctx, notes)
+
+
+def _raised(outcome: str | BaseException) -> str:
+    """Return what one of several came to, or raise its error."""
+    if isinstance(outcome, BaseException):
+        raise outcome
+    return outcome

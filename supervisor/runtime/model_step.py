@@ -106,7 +106,11 @@ class ModelStep:
         if self._signals.stopping.is_set():
             return Later(wait=None)
         persona = await self._personas.load_pinned(self._session)
+        known = len(self._session.inbox)
         if not await self._tools.check(self._unit, persona):
+            return None
+        if len(self._session.inbox) > known:
+            # The model reads it, so it is asked in another turn.
             return None
         request = await self._request(turns, purpose)
         task = asyncio.create_task(self._gateway.reply(request))

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import Protocol
 
 from supervisor.core.conditions import Connected
-from supervisor.core.events import Paused, ToolRedefined
+from supervisor.core.events import SYSTEM, ContextAdded, Paused, ToolRedefined
 from supervisor.core.messages import ToolDefinition
 from supervisor.core.persona import Persona
 from supervisor.core.rights import runs_as
@@ -31,6 +31,13 @@ class Servers(Protocol):
         session runs, has to connect one first.
         """
 
+    async def reach(self, names: Collection[str], *, anew: bool = False, person: str = "") -> dict[str, str]:
+        """Have the tools of these servers in the set where they can be reached; returns why the others cannot.
+
+        One that was away a moment ago is tried again if `anew` only. Raises LookupError with a sentence for one that is
+        not configured here, or that has nobody for whom it could be used, and ConnectionRequired as `ready`.
+        """
+
     def tools(self, person: str) -> Mapping[str, Tool]:
         """Return all tools that are known, with those of servers that this person has connected."""
 
@@ -45,6 +52,11 @@ class _NoServers:
         if not names:
             return ""
         return f"There is no MCP server `{min(names)}` here: set FLAGMAN_MCP to the file that names it, and resume."
+
+    async def reach(self, names: Collection[str], *, anew: bool = False, person: str = "") -> dict[str, str]:
+        if problem := await self.ready(names):
+            raise LookupError(problem)
+        return {}
 
     def tools(self, person: str) -> Mapping[str, Tool]:
         return {}
@@ -77,19 +89,39 @@ class ServerTools:
         return tools_of(persona, self.all(session))
 
     async def check(self, unit: UnitOfWork, persona: Persona) -> bool:
-        """Pause the session where the tools of a server of its persona cannot be used. Returns whether all can.
+        """Pause the session where it cannot go on with the tools of its servers. Returns whether it can.
 
-        They can not where it is away, where a person has to connect it, or where a rule is for an argument that its
-        tools do not have: it would protect nothing, and could not be looked at when the persona was loaded.
+        It cannot without a server that is not configured here, or that a person has to connect, nor where a rule is for
+        an argument that the tools do not have: it would protect nothing, and could not be looked at when the persona
+        was loaded. Without a server that is away it goes on with its other tools, if it has some; the agent and the log
+        are told once.
         """
         if not persona.mcp_servers:
             return True
         names = [name for name in persona.mcp_servers if persona.may_reach(name)]
-        ready = await self._ready(unit, names)
-        problem = next(self._mistaken_rules(persona, unit.session), "") if ready else ""
+        try:
+            problem = await self._problem(unit, persona, names)
+        except ConnectionRequired as required:
+            unit.add(_to_connect(unit, required))
+            return False
         if problem:
             unit.add(Paused(**unit.now(), reason="error_threshold_exceeded", detail=problem))
-        return ready and not problem
+        return not problem
+
+    async def _problem(self, unit: UnitOfWork, persona: Persona, names: Sequence[str]) -> str:
+        """Return why a session cannot go on with these servers. Raises ConnectionRequired."""
+        session = unit.session
+        try:
+            away = await self._servers.reach(names, anew=_was_resumed(session), person=runs_as(session))
+        except LookupError as problem:
+            return str(problem)
+        if mistake := next(self._mistaken_rules(persona, session), ""):
+            return mistake
+        if away and all(tool.control for tool in self.of(persona, session).values()):
+            return f"{next(iter(away.values()))} Resume the session once it can be used."
+        for note in _news(session, names, away):
+            unit.add(ContextAdded(**unit.now(), text=note, kind="api"))
+        return ""
 
     async def _ready(self, unit: UnitOfWork, names: Collection[str], *, fresh: bool = False) -> bool:
         """Have the tools of these servers at hand, or pause the session. Returns whether they are."""
@@ -97,12 +129,7 @@ class ServerTools:
         try:
             problem = await self._servers.ready(names, fresh=fresh, person=person)
         except ConnectionRequired as required:
-            condition = Connected(type="connection", server=required.server, person=required.person)
-            why = f" again: {required}" if str(required) else ""
-            detail = f"It uses `{required.server}` as the person who launched it, who has to connect it{why}."
-            unit.add(
-                Paused(**unit.now(), reason="connection_required", detail=detail, conditions=(condition,))
-            )
+            unit.add(_to_connect(unit, required))
             return False
         if problem:
             unit.add(Paused(**unit.now(), reason="error_threshold_exceeded", detail=problem))
@@ -141,6 +168,32 @@ class ServerTools:
             gone, tool = self._servers.gone(definition, person), tools.get(call.call.tool)
             if new := redefine(call.call, tool, gone, persona, self._clock()):
                 unit.add(ToolRedefined(**unit.now(), call_id=call.call_id, call=new))
+
+
+def _to_connect(unit: UnitOfWork, required: ConnectionRequired) -> Paused:
+    """Return the pause of a session whose person has to connect a server first."""
+    condition = Connected(type="connection", server=required.server, person=required.person)
+    why = f" again: {required}" if str(required) else ""
+    detail = f"It uses `{required.server}` as the person who launched it, who has to connect it{why}."
+    return Paused(**unit.now(), reason="connection_required", detail=detail, conditions=(condition,))
+
+
+def _was_resumed(session: Session) -> bool:
+    """Whether a pause ended since the agent was asked last: who ended it may have mended what was away."""
+    ended = session.halts[-1].resumed_at if session.halts else None
+    return ended is not None and (not session.steps or session.steps[-1].at < ended)
+
+
+def _news(session: Session, names: Sequence[str], away: Mapping[str, str]) -> Iterator[str]:
+    """Yield what the agent was not told yet: which servers are away, and which of them can be reached again."""
+    said = [note.text for note in (*session.notes, *session.inbox) if note.by == SYSTEM.id]
+    for name in names:
+        told = next((text for text in reversed(said) if text.startswith(f"The MCP server `{name}` ")), "")
+        back = f"The MCP server `{name}` can be reached again, and its tools can be used."
+        if name in away and told in ("", back):
+            yield f"{away[name]} Go on without its tools, or say what cannot be done without them."
+        elif name not in away and told not in ("", back):
+            yield back
 
 
 def differences(calls: Sequence[Call], bounded: Callable[[str], str]) -> dict[str, str]:

@@ -30,6 +30,7 @@ LOGS = (
     "grants-v1",
     "server-tools-v1",
     "connection-v1",
+    "inputs-v1",
 )
 ENDS = {"Completed", "Failed", "Cancelled"}
 HEAD = b'{"type":"Cancelled","at":"2026-11-03T09:00:00Z","by":"slack:U1"'
