@@ -98,8 +98,9 @@ class ServerTools:
             problem = await self._servers.ready(names, fresh=fresh, person=person)
         except ConnectionRequired as required:
             condition = Connected(type="connection", server=required.server, person=required.person)
-            why = f" again: {required}" if str(required) else ""
-            detail = f"It uses `{required.server}` as the person who launched it, who has to connect it{why}."
+            again = f" It was connected before: {required}." if str(required) else ""
+            whom = "The person who launched it"
+            detail = f"{whom} has to connect {required.server}, which is used as this person.{again}"
             unit.add(
                 Paused(**unit.now(), reason="connection_required", detail=detail, conditions=(condition,))
             )
