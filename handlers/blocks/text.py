@@ -7,7 +7,7 @@ import re
 from datetime import datetime
 from typing import Any
 
-from supervisor.core.conditions import At, Condition, Cron
+from supervisor.core.conditions import At, Condition, Connected, Cron
 from supervisor.core.events.base import Deed
 from supervisor.core.records import Decision
 from supervisor.core.text.masking import Masker
@@ -167,5 +167,7 @@ def condition_text(condition: Condition) -> str:
             return moment(condition.due, date=True)
         case Cron():
             return f"{escape(one_line(condition.expression, 60))} (next {moment(condition.due, date=True)})"
+        case Connected():
+            return f"when {escape(condition.server)} is connected"
         case _:
             return escape(one_line(str(condition), 200))

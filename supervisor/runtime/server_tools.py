@@ -173,8 +173,9 @@ class ServerTools:
 def _to_connect(unit: UnitOfWork, required: ConnectionRequired) -> Paused:
     """Return the pause of a session whose person has to connect a server first."""
     condition = Connected(type="connection", server=required.server, person=required.person)
-    why = f" again: {required}" if str(required) else ""
-    detail = f"It uses `{required.server}` as the person who launched it, who has to connect it{why}."
+    again = f" It was connected before: {required}." if str(required) else ""
+    whom = "The person who launched it"
+    detail = f"{whom} has to connect {required.server}, which is used as this person.{again}"
     return Paused(**unit.now(), reason="connection_required", detail=detail, conditions=(condition,))
 
 

@@ -99,6 +99,7 @@ async def test_it_waits_is_offered_privately_goes_on_and_runs_as_the_requester(
     card = await scene.card(session)
     notice = await wait_for(lambda: notice_of(scene, card))
     assert f"For <@{ADA}>" in texts(notice)
+    assert "Resumes: when notes is connected" in texts(notice)
     await wait_for(lambda: on_home(scene, ADA))
     assert (await scene.slack.click(GRACE, OPS, notice["ts"], CONNECT))["ok"], (
         "who else presses it connects themselves"
@@ -184,9 +185,7 @@ async def test_a_token_that_is_refused_in_the_middle_is_renewed_and_one_that_can
     notes.forget()
     assert (await scene.slack.click(ADA, OPS, again["ts"], APPROVE))["ok"]
     paused = await scene.flagman.session(lambda s: s.waiting_for == "connection_required", session.id)
-    assert (
-        "has to connect it again: the authorization server refused (invalid_grant)" in paused.halts[-1].detail
-    )
+    assert "connected before: the authorization server refused (invalid_grant)." in paused.halts[-1].detail
     answer = await scene.slack.command(ADA, OPS, "connections")
     assert "has to be connected again" in texts(answer["response"])
     await browser.connect(await link_of(scene, ADA))
