@@ -25,8 +25,8 @@ HORIZON = timedelta(seconds=20)
 REFILL = timedelta(seconds=10)
 HOLD = timedelta(seconds=5)
 PERSONAS = timedelta(seconds=5)
-BATCH = 200
-AT_ONCE = 16
+BATCH = 64
+AT_ONCE = 64
 _log = logging.getLogger("flagman.clock")
 
 
