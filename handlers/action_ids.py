@@ -31,6 +31,7 @@ class Action(StrEnum):
     PAGE = "call_page"
     ANSWER = "question_answer"
     ANSWER_FORM = "question_form"
+    ANSWER_DECLINE = "question_decline"
     RUN_AGAIN = "outcome_run_again"
     MARK_DONE = "outcome_done"
     MARK_FAILED = "outcome_failed"

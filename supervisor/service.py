@@ -12,7 +12,7 @@ from supervisor.changes import Changes
 from supervisor.core.commands import approvals, control, conversation, deadlines, grants, launch, reminders
 from supervisor.core.commands.approvals import ChildVerdict, OutcomeVerdict, Rejudge, Seen, Verdict
 from supervisor.core.commands.base import check_text
-from supervisor.core.commands.conversation import Heard
+from supervisor.core.commands.conversation import Given, Heard
 from supervisor.core.commands.limits import Limits
 from supervisor.core.conditions import Condition
 from supervisor.core.delegation import PLAN
@@ -312,9 +312,9 @@ class Supervisor:
 
     # Conversation
 
-    async def answer(self, session_id: str, call_id: str | None, answer: str, actor: Actor) -> Session:
+    async def answer(self, session_id: str, call_id: str | None, given: Given, actor: Actor) -> Session:
         return await self._change.session(
-            session_id, lambda s, at: conversation.answer(s, call_id, answer, actor, at)
+            session_id, lambda s, at: conversation.answer(s, call_id, given, actor, at)
         )
 
     async def tell(

@@ -17,7 +17,7 @@ from supervisor.core.errors import FlagmanError
 
 # How often the line about what runs is brought up to date on a terminal.
 WATCH_SECONDS = 2.0
-ASKING = ("ApprovalRequested", "QuestionAsked", "Paused", "OutcomeLost")
+ASKING = ("ApprovalRequested", "QuestionAsked", "InputRequested", "Paused", "OutcomeLost")
 
 
 async def follow(session: Session, until: str, timeout: float | None, *, quiet: bool) -> SessionView:

@@ -22,6 +22,7 @@ MARKS = {
     "Cancelled": ("✗", "bright_black"),
     "ApprovalRequested": ("?", "yellow"),
     "QuestionAsked": ("?", "yellow"),
+    "InputRequested": ("?", "yellow"),
     "OutcomeLost": ("?", "red"),
     "Paused": ("‖", "yellow"),
     "Resumed": ("▸", "cyan"),
@@ -105,6 +106,20 @@ def _field(name: str, value: str) -> None:
         show(text(f"{'':12}{line}".rstrip()))
 
 
+def _asked(proposed: CallView) -> Iterator[str]:
+    """Yield what a server asks for besides its message: the address, the fields, and until when."""
+    if (wanted := proposed.input) is None:
+        return
+    yield f"asked by the server {wanted.server}, in its call of {proposed.tool}"
+    if wanted.url:
+        yield f"it wants a person to open {wanted.url}"
+    fields = wanted.form.get("properties")
+    if isinstance(fields, dict) and fields:
+        yield f"fields: {', '.join(fields)}"
+    if wanted.until:
+        yield f"the call is held open until {wanted.until:%H:%M} UTC"
+
+
 def call(proposed: CallView, *, err: bool = False) -> None:
     """Print a call with every character of it; a bar before each line of an argument marks it as such.
 
@@ -112,7 +127,7 @@ def call(proposed: CallView, *, err: bool = False) -> None:
     """
     if proposed.phase in ("asking", "open"):
         show(text((f"  {proposed.call_id} ", BOLD), ("asks: ", "yellow"), proposed.question), err=err)
-        for option in proposed.options:
+        for option in (*_asked(proposed), *proposed.options):
             show(text(("        │ ", DIM), option), err=err)
         return
     phase = PHASES[proposed.phase]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bot.sdk.backend import Backend
 from supervisor.contract.models import SessionView
-from supervisor.contract.requests import CallSeen, DecisionRequest, DecisionsRequest
+from supervisor.contract.requests import AnswerRequest, CallSeen, DecisionRequest, DecisionsRequest
 from supervisor.contract.views import calls_seen
 from supervisor.core.commands.approvals import Verdict
 from supervisor.core.errors import DigestRequired, FlagmanError, InvalidInput, rebuild_error
@@ -64,3 +64,9 @@ def _elsewhere(read: SessionView) -> str:
     found = [n for n in read.needs if n.waiting_for == "human_approval_required"]
     names = ", ".join(f"`{need.name}` ({need.session_id})" for need in found)
     return f" But these sub-agents have: {names}." if names else ""
+
+
+def answer_request(answer: str | Json, call_id: str | None, action: str) -> AnswerRequest:
+    """Return the request for an answer in words or by fields, or for none."""
+    given = {"answer": answer} if isinstance(answer, str) else {"content": answer}
+    return AnswerRequest.of(call_id=call_id, action=action, **given)

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from bot.sdk.backend import Backend
 from bot.sdk.connection import find_backend
-from bot.sdk.decisions import decide
+from bot.sdk.decisions import answer_request, decide
 from supervisor.contract.grants import GrantRequest, GrantView, Patterns, Scope
 from supervisor.contract.models import (
     ArtifactView,
@@ -22,7 +22,6 @@ from supervisor.contract.models import (
     SessionView,
 )
 from supervisor.contract.requests import (
-    AnswerRequest,
     CancelRequest,
     ChildRequest,
     ContextRequest,
@@ -287,9 +286,11 @@ class Session:
         request = OutcomeRequest.of(verdict=verdict, result=result, **shown)
         self.state = await self.backend.decide_outcome(self.id, call_id, request)
 
-    async def answer(self, answer: str, call_id: str | None = None) -> None:
-        """Answer the open question; `call_id` is needed where there are several."""
-        self.state = await self.backend.answer(self.id, AnswerRequest.of(call_id=call_id, answer=answer))
+    async def answer(
+        self, answer: str | Json = "", call_id: str | None = None, *, action: str = "accept"
+    ) -> None:
+        """Answer the open question: in words, by the fields a server asks for, or not (`decline`, `cancel`)."""
+        self.state = await self.backend.answer(self.id, answer_request(answer, call_id, action))
 
     async def tell(self, text: str, *, persona: str = "", instead: bool = False) -> None:
         """Send a message, which answers the open question, or which the agent reads at its next step.

@@ -15,6 +15,7 @@ from handlers.messages.notices import choices, failure_buttons
 from handlers.messages.pauses import spent, ways_on
 from handlers.messages.proposal import full_text
 from handlers.messages.requests.for_all import for_all
+from handlers.messages.requests.server_questions import asked_blocks
 from handlers.messages.requests.where import runs
 from handlers.messages.risk import Risks, risk
 from handlers.origin import Place
@@ -153,6 +154,8 @@ def need_blocks(
     if need.kind == "question" and call:
         asked = choices(session, call, mask)
         asked["elements"] = [*asked["elements"][:20], *goto]
+        if call.inputs.open:
+            return [*about, *asked_blocks(call, call.inputs.open, mask)[:4], asked]
         return [*about, plain(f"💬 {mask(call.question)}", WORDS_SHOWN), asked]
     if need.kind == "failure":
         child = next((c for c in failures(session) if c.id == need.child_id), None)

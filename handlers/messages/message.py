@@ -27,7 +27,7 @@ APPROVAL = frozenset(
         Action.EDIT,
     }
 )
-ANSWER = frozenset({Action.ANSWER, Action.ANSWER_FORM})
+ANSWER = frozenset({Action.ANSWER, Action.ANSWER_FORM, Action.ANSWER_DECLINE})
 OUTCOME = frozenset({Action.RUN_AGAIN, Action.MARK_DONE, Action.MARK_FAILED})
 PAUSE = frozenset({Action.RESUME, Action.RESUME_WITH, Action.COMPACT, Action.CANCEL})
 FAILURE = frozenset({Action.CHILD_RETRY, Action.CHILD_SKIP, Action.CHILD_STOP})

@@ -26,6 +26,9 @@ from handlers.messages.files import files
 from handlers.messages.headline import WAITING, failures
 from handlers.messages.message import ANSWER, APPROVAL, FAILURE, OUTCOME, PAUSE, Message, Request
 from handlers.messages.pauses import approval_buttons, spent, ways_on
+from handlers.messages.requests.server_questions import answered_blocks, asked_blocks, hint
+from supervisor.core.elicitation.fields import form_fields
+from supervisor.core.events import SYSTEM
 from supervisor.core.records import Child
 from supervisor.core.rights import is_stopped
 from supervisor.core.state import Call, PauseRecord, Session
@@ -46,6 +49,14 @@ def file_problems(session: Session, mask: Masker) -> Iterator[Message]:
         yield Message(f"files:{number}", text, (mrkdwn(text),))
 
 
+def system_notes(session: Session, mask: Masker) -> Iterator[Message]:
+    """Yield one message for each thing that Flagman itself told the agent, such as that a server is away."""
+    notes = [note for note in (*session.notes, *session.inbox) if note.by == SYSTEM.id]
+    for number, note in enumerate(notes, start=1):
+        text = f":information_source: {escape(one_line(mask(note.text), 500))}"
+        yield Message(f"told:{number}", text, (mrkdwn(text),))
+
+
 def questions(session: Session, mask: Masker, within: str = "") -> Iterator[Message]:
     """Yield one message for each question, with a button for each option; other answers are replies in the thread.
 
@@ -56,6 +67,9 @@ def questions(session: Session, mask: Masker, within: str = "") -> Iterator[Mess
         *_, name = within.split(" › ")
         reply = f"Or reply in this thread: `{escape(one_line(name, 40))}: your answer`"
     for call in (c for step in session.steps for c in step.calls if c.question):
+        if call.inputs.asked:
+            yield from _of_server(session, call, mask, reply)
+            continue
         blocks: list[Block] = [mrkdwn(":speech_balloon: *Question*"), plain(mask(call.question))]
         decides: tuple[Request, ...] = ()
         if call.phase == "asking" and not session.ended:
@@ -69,6 +83,26 @@ def questions(session: Session, mask: Masker, within: str = "") -> Iterator[Mess
             blocks.append(context("No longer needed."))
         text = f"Question: {escape(one_line(mask(call.question), 200))}"
         yield Message(f"question:{call.call_id}", text, tuple(blocks), decides=decides)
+
+
+def _of_server(session: Session, call: Call, mask: Masker, reply: str) -> Iterator[Message]:
+    """Yield one message for each thing that the server of a call has asked for so far."""
+    current = call.inputs.open if call.phase == "asking" and not session.ended else None
+    for n, asked in enumerate(call.inputs.asked):
+        blocks = asked_blocks(call, asked, mask)
+        decides: tuple[Request, ...] = ()
+        if asked is current:
+            blocks += [choices(session, call, mask), *hint(asked, reply), *_for_requester(session)]
+            decides = (Request(session, ANSWER),)
+        elif asked.action:
+            blocks += answered_blocks(asked, mask)
+        elif current:
+            # It is asked next.
+            return
+        else:
+            blocks.append(context("No longer needed."))
+        text = f"{asked.request.server} asks: {escape(one_line(mask(asked.request.message), 200))}"
+        yield Message(f"question:{call.call_id}:{n}", text, tuple(blocks), decides=decides)
 
 
 def _for_requester(session: Session, by: str = "") -> list[Block]:
@@ -88,7 +122,11 @@ def choices(session: Session, call: Call, mask: Masker) -> Block:
         )
         for n, option in enumerate(call.options[:20])
     ]
-    elements.append(button("Answer …", Action.ANSWER_FORM, Target.of(session, call).encode()))
+    value = Target.of(session, call).encode()
+    if not call.inputs.open or form_fields(call.inputs.open.request.schema_):
+        elements.append(button("Answer …", Action.ANSWER_FORM, value))
+    if call.inputs.open:
+        elements.append(button("Decline", Action.ANSWER_DECLINE, value))
     return {"type": "actions", "block_id": f"q:{session.id}:{call.call_id}", "elements": elements}
 
 

@@ -16,6 +16,7 @@ from handlers.messages.notices import (
     file_problems,
     pauses,
     questions,
+    system_notes,
 )
 from handlers.messages.pending import pending_items
 from handlers.messages.reminders import overdue, reminders
@@ -72,6 +73,7 @@ def thread(
         *overdue(new),
         *reminders(session, mask),
         *file_problems(session, mask),
+        *system_notes(session, mask),
         *end_notices(session, mask),
     ]
 

@@ -52,6 +52,20 @@ class DecisionView(ResponseModel):
     joined: tuple[str, ...] = ()
 
 
+class InputView(ResponseModel):
+    """What a server asks people for in the middle of a call.
+
+    `form` is the JSON Schema of the answer; without fields it can be accepted or declined. `url` is an address that a
+    person is to open. The call is held open until `until`; where that is null, it can be answered at any time.
+    """
+
+    server: str
+    message: str
+    form: Json
+    url: str = ""
+    until: datetime | None = None
+
+
 class CallView(ResponseModel):
     """A tool call without a result, or a question (then `question` says it).
 
@@ -61,7 +75,7 @@ class CallView(ResponseModel):
     `preview` what its tool said it would do, as things stood, and `notes` are sentences about the request for its
     approvers: that too few people can approve it, that there is no sandbox, what it grants. `requesters` are those who
     told the agent what to do before it proposed the call, besides the requesters of its session. `definition` is what
-    an MCP server says of its tool, as it is pinned with the call.
+    an MCP server says of its tool, as it is pinned with the call. `input` is what that server asks people for.
     """
 
     call_id: str
@@ -77,6 +91,7 @@ class CallView(ResponseModel):
     requesters: list[str] = []
     question: str
     options: list[str]
+    input: InputView | None = None
     grants: Grants | None = None
     notes: list[str] = []
     preview: str = ""

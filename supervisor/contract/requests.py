@@ -20,8 +20,10 @@ from pydantic_core import PydanticCustomError
 from supervisor.core.commands.approvals import SHORTEST_DIGEST, ChildVerdict, OutcomeVerdict, Verdict
 from supervisor.core.commands.base import MAX_TEXT
 from supervisor.core.commands.control import MAX_CONDITIONS
+from supervisor.core.commands.conversation import Given
 from supervisor.core.commands.limits import Limits, SettingName
 from supervisor.core.delegation import Plan
+from supervisor.core.elicitation.request import InputAction
 from supervisor.core.errors import InvalidInput
 from supervisor.core.messages import Json
 from supervisor.core.text.format import field
@@ -239,10 +241,22 @@ class ContextRequest(RequestModel):
 
 
 class AnswerRequest(RequestModel):
-    """`call_id` may be left out where only one question is open."""
+    """`call_id` may be left out where only one question is open.
+
+    To what a server asks for, `content` has the fields of its `form` in place of an `answer` in words; it can also be
+    declined, or cancelled. `request` is the number of the request that was shown, which may be left out.
+    """
 
     call_id: Short | None = None
-    answer: Text
+    answer: Optional = ""
+    content: Json | None = None
+    action: InputAction = "accept"
+    request: Number | None = None
+
+    @property
+    def given(self) -> Given:
+        """The answer as the session takes it."""
+        return Given(self.answer, self.content, self.action, self.request)
 
 
 class CallSeen(RequestModel):

@@ -321,9 +321,9 @@ class SessionService(SessionReader):
     # Conversation
 
     async def answer(self, session_id: str, request: AnswerRequest) -> SessionView:
-        """Answer a question of the agent."""
+        """Answer a question of the agent, or of a server in the middle of a call of its tool."""
         found = await self.access.participant(session_id, "answer")
-        session = await self._supervisor.answer(session_id, request.call_id, request.answer, found.actor)
+        session = await self._supervisor.answer(session_id, request.call_id, request.given, found.actor)
         return await self._view_for(found, session)
 
     async def tell(

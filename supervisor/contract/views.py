@@ -12,6 +12,7 @@ from supervisor.contract.models import (
     DecisionView,
     EventView,
     ForkedFrom,
+    InputView,
     PauseView,
     PersonaView,
     ReminderView,
@@ -149,10 +150,25 @@ def _call(call: Call) -> CallView:
         requesters=sorted(call.requesters),
         question=call.question,
         options=list(call.options),
+        input=_input(call),
         grants=Grants(**call.grants.model_dump(exclude={"missing"})) if call.grants else None,
         notes=list(request_notes(call)) if call.phase == "awaiting" else [],
         preview=call.preview if call.phase == "awaiting" else "",
         definition=call.call.definition.text if call.call.definition else "",
+    )
+
+
+def _input(call: Call) -> InputView | None:
+    asked = call.inputs.open if call.phase == "asking" else None
+    if asked is None:
+        return None
+    request = asked.request
+    return InputView(
+        server=request.server,
+        message=request.message,
+        form=request.schema_,
+        url=request.url,
+        until=asked.until,
     )
 
 

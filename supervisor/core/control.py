@@ -103,7 +103,7 @@ def _tools(session: Session) -> Action:
         ask=session.calls_in("held"),
         questions=tuple(c for c in open_ if c.call.tool not in DELEGATING | DEFERRED_TOOLS),
         run=session.calls_in("ready", "approved"),
-        started=session.calls_in("started"),
+        started=tuple(c for c in session.open_calls if c.phase == "started" or c.is_held),
     )
     if action != RunTools():
         return _insistence(session) or action

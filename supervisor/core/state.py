@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import Field
 
 from supervisor.core.conditions import Condition
+from supervisor.core.elicitation.request import Inputs
 from supervisor.core.errors import IllegalEvent
 from supervisor.core.events import Inherited, Lineage, Paused, PauseReason, ToolCall
 from supervisor.core.events.base import DEFERRED_TOOLS, NOTE_DECISION, Deed, Waker
@@ -54,8 +55,8 @@ class Call(Frozen):
     `denied_before` are the denials of the same call, with the same arguments, until then. People were asked at
     `asked_at` about it as it is; `nudges` counts the deadlines of its rules that passed since, and `reminded` those of
     them that reminded its approvers. `closed_by` is who withdrew it. `preview` is what its tool said it would do,
-    and `redefined` what a server said of its tool before that changed. `lost` says why its outcome is not known, where
-    it is not for the end of its worker. `grant` is the id of the grant of `granted_by` that allowed it.
+    and `redefined` what a server said of its tool before that changed. `lost` says why its outcome is not known, if
+    not for the end of its worker; `inputs` is what its server asked people for. `grant` of `granted_by` allowed it.
     """
 
     call: ToolCall
@@ -97,10 +98,16 @@ class Call(Frozen):
     question: str = ""
     options: tuple[str, ...] = ()
     answered_by: str = ""
+    inputs: Inputs = Inputs()
 
     @property
     def call_id(self) -> str:
         return self.call.call_id
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it asks for the input of people while a worker holds it open."""
+        return self.phase == "asking" and any(one.until for one in self.inputs.last)
 
     @property
     def settled(self) -> bool:

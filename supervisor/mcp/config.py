@@ -39,6 +39,7 @@ class _Entry(BaseModel):
     headers: dict[str, str] = Field(default_factory=dict)
     disabled: bool = False
     timeout: Seconds = 60.0
+    answer_within: Seconds = 600.0
     provide: dict[str, dict[str, Any]] = Field(default_factory=dict)
     repeat: list[str] = Field(default_factory=list)
     sandbox: bool = True
@@ -50,10 +51,12 @@ class _Entry(BaseModel):
 class Server:
     """A server of the file. It is a `command` with its `args` and `env`, or a `url` with `headers`.
 
-    `timeout` is the most seconds of a call. `provide` has the arguments that the app gives, by the name of a tool or
-    `*` for all. `repeat` names the tools whose calls may be repeated after a crash, where the server says so, too.
-    `sandbox`: a command runs in the sandbox where there is one, with what it may `read` besides, and with the `network`
-    if so. `secrets` are the values that came from the environment, or stand in headers for secrets, and are masked.
+    `timeout` is the most seconds of a call; while it is held open for an answer of people, which it is for at most
+    `answer_within` seconds, its time stands still. `provide` has the arguments that the app gives, by the name of a
+    tool or `*` for all. `repeat` names the tools whose calls may be repeated after a crash, where the server says
+    so, too. `sandbox`: a command runs in the sandbox where there is one, with what it may `read` besides, and with
+    the `network` if so. `secrets` are the values that came from the environment, or stand in headers for secrets,
+    and are masked.
     """
 
     name: str
@@ -63,6 +66,7 @@ class Server:
     url: str = ""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     timeout: float = 60.0
+    answer_within: float = 600.0
     provide: Mapping[str, Json] = field(default_factory=dict)
     repeat: tuple[str, ...] = ()
     sandbox: bool = True
@@ -131,6 +135,7 @@ def _server(name: str, given: Any, environment: Mapping[str, str]) -> Server | N
         url=filler.fill(".url", entry.url or ""),
         headers={key: filler.fill(f".headers.{key}", value) for key, value in entry.headers.items()},
         timeout=entry.timeout,
+        answer_within=entry.answer_within,
         provide={key: dict(value) for key, value in entry.provide.items()},
         repeat=tuple(entry.repeat),
         sandbox=entry.sandbox,

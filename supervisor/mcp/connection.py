@@ -16,10 +16,13 @@ from supervisor.core.errors import ToolError
 from supervisor.core.messages import Json, ToolDefinition
 from supervisor.mcp.config import Server
 from supervisor.mcp.definitions import definitions_of
+from supervisor.mcp.elicitation import People, ask_people
 from supervisor.mcp.errors import ConnectionLost, ServerAway
 from supervisor.mcp.exchange import ENDED, SessionForgotten, call_tool, error_of, first_of, words_of
+from supervisor.mcp.hints import loading
 from supervisor.mcp.http import MOST_BYTES, http_client
 from supervisor.mcp.stdio import Launcher, Running, running
+from supervisor.tools.contract import ToolContext
 
 if TYPE_CHECKING:
     from mcp import Client
@@ -39,20 +42,21 @@ IDLE_SECONDS = 600.0
 # Seconds between two attempts to connect, doubled each time.
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
 KEY = "flagman/idempotencyKey"
-DECLINED = (
-    "The server asked for input in the middle of the call, which people cannot give here; it was declined: {}"
-)
 _log = logging.getLogger("flagman.mcp")
 
 
 @dataclass
 class _Request:
-    """A request to the server, carried out by `run` in a task of the owner; `notes` are sentences for its result."""
+    """A request to the server, carried out by `run` in a task of the owner; `notes` are sentences for its result.
+
+    `people` are asked for what the server wants to know meanwhile.
+    """
 
     run: Callable[[Client, _Request], Awaitable[Any]]
     done: asyncio.Future[Any]
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     notes: list[str] = field(default_factory=list)
+    people: People | None = None
 
 
 # What ends an owner: at once, or when the requests at work have an answer.
@@ -110,22 +114,23 @@ class Connection:
         return self._listed
 
     async def call(
-        self, definition: ToolDefinition, arguments: Json, key: str, printed: Callable[[bytes], None]
+        self, definition: ToolDefinition, arguments: Json, ctx: ToolContext
     ) -> tuple[CallToolResult, list[str]]:
-        """Call a tool and return its result, with sentences about it; its progress goes to `printed`.
+        """Call a tool and return its result, with sentences about it.
 
-        Raises ServerAway where it was not sent, ToolError where the server refused it, and ConnectionLost where it is
-        not known what became of it.
+        Raises ServerAway where it was not sent, ToolError where the server refused it, ConnectionLost where it is not
+        known what became of it, and InputNeeded where it is to be continued with the answers of people.
         """
-        notes: list[str] = []
+        people = People(self.server, ctx)
 
         async def run(client: Client, request: _Request) -> Any:
-            request.notes = notes
-            return await call_tool(client, definition.name, arguments, {KEY: key}, printed)
+            request.notes, request.people = people.notes, people
+            return await call_tool(client, definition.name, arguments, {KEY: ctx.idempotency_key}, people)
 
+        notes = people.notes
         await self._open()
         try:
-            async with asyncio.timeout(self.server.timeout):
+            async with asyncio.timeout(self.server.timeout) as people.limit:
                 return await self._ask(run), notes
         except TimeoutError as error:
             raise ConnectionLost(f"it did not answer within {self.server.timeout:g} s") from error
@@ -276,7 +281,7 @@ class Connection:
             return
         from mcp.client.streamable_http import streamable_http_client
 
-        async with http_client(server, max(server.timeout, 300.0)) as client:
+        async with http_client(server, max(server.timeout, server.answer_within, 300.0)) as client:
             yield (
                 streamable_http_client(server.url, http_client=client, max_sse_event_size=MOST_BYTES),
                 None,
@@ -291,7 +296,7 @@ class Connection:
             transport,
             client_info=Implementation(name="flagman", version="1"),
             message_handler=self._heard,
-            elicitation_callback=self._decline,
+            elicitation_callback=self._asked,
             cache=None,
         )
         async with asyncio.timeout(CONNECT_SECONDS):
@@ -312,7 +317,8 @@ class Connection:
         said = (streams.problem or streams.last_words) if streams else ""
         reason = f"it did not answer within {CONNECT_SECONDS:g} s" if isinstance(first, TimeoutError) else ""
         reason = reason or ("it ended before it answered" if streams else words_of(first))
-        return self._away(f"{reason} ({said})" if said else reason)
+        hint = loading(self.server, sandboxed=self._launcher.executor.sandbox is not None)
+        return self._away(f"{reason} ({said}){hint}" if said else f"{reason}{hint}")
 
     async def _until_closed(self, streams: Running, queue: _Queue) -> None:
         await streams.closed.wait()
@@ -336,12 +342,8 @@ class Connection:
         if getattr(message, "method", "") == "notifications/tools/list_changed":
             self._listed_at = -FRESH_SECONDS
 
-    async def _decline(self, context: Any, params: Any) -> Any:
-        from mcp_types import ElicitResult
-
-        for request in self._at_work:
-            request.notes.append(DECLINED.format(str(params.message)[:500]))
-        return ElicitResult(action="decline")
+    async def _asked(self, context: Any, params: Any) -> Any:
+        return await ask_people([one.people for one in self._at_work if one.people], params)
 
 
 @dataclass

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from supervisor.core.errors import ToolError
 from supervisor.core.messages import Json
+from supervisor.mcp.elicitation import People
 from supervisor.mcp.errors import NO_ANSWER, NOT_SENT, STALE, ConnectionLost, ServerAway
+from supervisor.tools.inputs import InputNeeded
 
 if TYPE_CHECKING:
     from mcp import Client
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
 # How often one call may ask for more input.
 MOST_ROUNDS = 10
 LONGEST_LINE = 500
+# Seconds before a server is called again that asked for nothing but that.
+STATE_ONLY_PAUSE = 0.25
 ENDED = "the connection ended before an answer"
 
 
@@ -24,43 +29,43 @@ class SessionForgotten(ServerAway):
 
 
 async def call_tool(
-    client: Client, name: str, arguments: Json, meta: Mapping[str, Any], printed: Callable[[bytes], None]
+    client: Client, name: str, arguments: Json, meta: Mapping[str, Any], people: People
 ) -> CallToolResult:
-    """Send a call, and answer what the server asks for meanwhile; what it says of its progress goes to `printed`.
+    """Send a call; what the server says of its progress is shown.
 
-    The session's own `call_tool` drops results that do not fit the schema that the server declared for them.
+    Raises InputNeeded where the server wants input first, and is to be called again with it. The session's own
+    `call_tool` drops results that do not fit the schema that the server declared for them.
     """
-    from mcp.client.context import ClientRequestContext
-    from mcp_types import (
-        CallToolRequest,
-        CallToolRequestParams,
-        CallToolResult,
-        ErrorData,
-        InputRequiredResult,
-    )
+    from mcp import MCPError
+    from mcp_types import CallToolRequest, CallToolRequestParams, CallToolResult, InputRequiredResult
+    from mcp_types.version import MODERN_PROTOCOL_VERSIONS
     from pydantic import TypeAdapter
 
     kinds: TypeAdapter[CallToolResult | InputRequiredResult] = TypeAdapter(
         CallToolResult | InputRequiredResult
     )
-    responses: dict[str, Any] | None = None
-    state: str | None = None
+    responses, state = people.responses, people.state
+    if client.protocol_version not in MODERN_PROTOCOL_VERSIONS:
+        # The server has no place for answers: it looks itself whether what it asked for was done.
+        people.check_accepted()
+        responses = state = None
     for _ in range(MOST_ROUNDS):
         params = CallToolRequestParams.model_validate(
             {"name": name, "arguments": arguments, "_meta": dict(meta)}
         ).model_copy(update={"input_responses": responses, "request_state": state})
-        result = await client.session.send_request(
-            CallToolRequest(params=params), kinds, progress_callback=_Shown(printed)
-        )
+        try:
+            result = await client.session.send_request(
+                CallToolRequest(params=params), kinds, progress_callback=_Shown(people.ctx.printed)
+            )
+        except MCPError as error:
+            people.need_addresses(error.error)
+            raise
         if isinstance(result, CallToolResult):
             return result
-        responses, state = {}, result.request_state
-        for key, wanted in (result.input_requests or {}).items():
-            context = ClientRequestContext(session=client.session, request_id=key)
-            answer = await client.session.dispatch_input_request(context, wanted)
-            if isinstance(answer, ErrorData):
-                raise ToolError(f"The server asked for what cannot be given here: {answer.message}")
-            responses[key] = answer
+        state = result.request_state
+        responses = people.need(result.input_requests or {}, state)
+        if not responses:
+            await asyncio.sleep(STATE_ONLY_PAUSE)
     raise ConnectionLost(f"it asked for input more than {MOST_ROUNDS} times")
 
 
@@ -81,7 +86,7 @@ def error_of(error: Exception, server: str, ending: str) -> Exception:
     from mcp import MCPError
     from mcp_types import CONNECTION_CLOSED, INVALID_PARAMS, METHOD_NOT_FOUND, PARSE_ERROR, REQUEST_TIMEOUT
 
-    if isinstance(error, ToolError | ServerAway | ConnectionLost):
+    if isinstance(error, ToolError | ServerAway | ConnectionLost | InputNeeded):
         return error
     if not isinstance(error, MCPError):
         return ConnectionLost(f"it answered with what is no message of MCP ({type(error).__name__})")

@@ -14,7 +14,8 @@ import httpx2
 from supervisor.mcp.config import Server
 from supervisor.mcp.errors import NO_ANSWER, NOT_SENT, STALE
 
-MOST_BYTES = 64 * 2**20
+# What is read of one answer; the event loop is held up while it is parsed.
+MOST_BYTES = 16 * 2**20
 CONNECT_SECONDS = 10.0
 # With one of these, a server or what stands before it has not begun to carry out the request.
 REFUSED = frozenset({400, 401, 403, 404, 405, 406, 407, 411, 413, 415, 421, 429, 431, 503})

@@ -21,6 +21,8 @@ from supervisor.tools.executor import NotBegun
 MOMENT = 2.0
 # Seconds for which attempts to reach a server go on, and between two of them.
 PATIENCE, PAUSE = 8.0, 0.2
+# Seconds for which sessions go on without a server that was found to be away.
+AWAY_SECONDS = 30.0
 # Beyond the time that a server has for a call: for the comparison before it.
 BESIDES = timedelta(seconds=60)
 
@@ -31,6 +33,8 @@ class McpServers:
     def __init__(self, servers: Mapping[str, Server], tools: Toolset, launcher: Launcher) -> None:
         self._connections = {name: Connection(server, launcher) for name, server in servers.items()}
         self._tools = tools
+        # Servers that were away when they were last tried, until when that counts, and why.
+        self._away: dict[str, tuple[float, str]] = {}
 
     async def ready(self, names: Collection[str], *, fresh: bool = False) -> str:
         """Have the tools of these servers in the set, as they are at this moment if `fresh`.
@@ -41,6 +45,38 @@ class McpServers:
         within = 0.0 if fresh else FRESH_SECONDS
         said = await asyncio.gather(*(self._refreshed(name, within) for name in waiting))
         return next(filter(None, said), "")
+
+    async def reach(self, names: Collection[str], *, anew: bool = False) -> dict[str, str]:
+        """Have the tools of these servers in the set where they can be reached; returns why the others cannot.
+
+        One that was away a moment ago is tried again if `anew` only. Raises LookupError for one that is not in the
+        file.
+        """
+        for name in names:
+            if name not in self._connections:
+                raise LookupError(self._unknown(name))
+        now = time.monotonic()
+        recent = {
+            name: why
+            for name, (until, why) in self._away.items()
+            if name in names and now < until and not anew
+        }
+        waiting = [name for name in names if name not in recent and not self._is_current(name)]
+        said = await asyncio.gather(*(self._tried(name) for name in waiting))
+        return recent | {name: why for name, why in zip(waiting, said, strict=True) if why}
+
+    async def _tried(self, name: str) -> str:
+        try:
+            await self._list(self._connections[name], FRESH_SECONDS)
+        except ServerAway as away:
+            self._away[name] = (time.monotonic() + AWAY_SECONDS, str(away))
+            return str(away)
+        self._away.pop(name, None)
+        return ""
+
+    def _unknown(self, name: str) -> str:
+        known = ", ".join(sorted(self._connections)) or "none"
+        return f"There is no MCP server `{name}` in the file of FLAGMAN_MCP; there are {known}."
 
     def gone(self, definition: ToolDefinition) -> str:
         """Return in a sentence that a server has this tool no longer, with the one that it may be called now."""
@@ -70,8 +106,7 @@ class McpServers:
     async def _refreshed(self, name: str, within: float) -> str:
         connection = self._connections.get(name)
         if connection is None:
-            known = ", ".join(sorted(self._connections)) or "none"
-            return f"There is no MCP server `{name}` in the file of FLAGMAN_MCP; there are {known}."
+            return self._unknown(name)
         try:
             await self._list(connection, within)
         except ServerAway as away:
@@ -116,10 +151,10 @@ class McpServers:
             raise NotBegun
 
     async def _run(self, definition: ToolDefinition, arguments: Json, ctx: ToolContext) -> ToolOutput:
-        """Run a call. Raises NotBegun where the server cannot be reached, ToolError, or OutcomeUnknown."""
+        """Run a call. Raises NotBegun where the server cannot be reached, ToolError, OutcomeUnknown or InputNeeded."""
         connection = self._connections[definition.server]
         try:
-            result, notes = await connection.call(definition, arguments, ctx.idempotency_key, ctx.printed)
+            result, notes = await connection.call(definition, arguments, ctx)
         except ServerAway as away:
             raise NotBegun from away
         except ConnectionLost as lost:

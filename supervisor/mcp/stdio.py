@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -22,6 +23,7 @@ from storage.errors import StoreUnavailable
 from supervisor.core.errors import InvalidInput
 from supervisor.mcp.config import Server, with_secrets
 from supervisor.mcp.errors import ServerAway
+from supervisor.mcp.hints import missing
 from supervisor.tools.executor import REAPS, Executor
 from supervisor.tools.path_guard import Folder, open_folder
 from supervisor.tools.process_guard import hide_process
@@ -35,8 +37,14 @@ if TYPE_CHECKING:
 # The longest line, which is one message, and what is read on the error output.
 MOST_LINE = 64 * 2**20
 MOST_SAID = 4_000
-# Lines above this size are parsed beside the event loop.
+# Lines above this size are parsed beside the event loop, which the parser holds up all the same; so the results in
+# those above `MOST_RESULT` are left out.
 LARGE_LINE = 2**20
+MOST_RESULT = 16 * 2**20
+_HEAD = 300
+_RESULT = re.compile(
+    rb'^\s*\{(?:\s*"jsonrpc"\s*:\s*"2\.0"\s*,)?\s*"id"\s*:\s*(\d{1,15})\s*,\s*"(?:jsonrpc|result)"'
+)
 # Messages that answer nothing, and lines that are none, between two answers.
 MOST_UNASKED = 100_000
 # Seconds that a server may take to end after its input was closed.
@@ -205,6 +213,9 @@ async def _message(line: bytes) -> SessionMessage | None:
     from mcp.shared.message import SessionMessage
     from mcp_types import jsonrpc_message_adapter
 
+    if len(line) > MOST_RESULT:
+        line = _left_out(line)
+
     def parse() -> SessionMessage | None:
         try:
             return SessionMessage(jsonrpc_message_adapter.validate_json(line, by_name=False))
@@ -212,6 +223,19 @@ async def _message(line: bytes) -> SessionMessage | None:
             return None
 
     return parse() if len(line) < LARGE_LINE else await asyncio.to_thread(parse)
+
+
+def _left_out(line: bytes) -> bytes:
+    """Return in place of a result that is too large one that says so; the line itself where it is no result.
+
+    Then it is known that the call has ended, and no more.
+    """
+    found = _RESULT.match(line[:_HEAD])
+    if found is None:
+        return line
+    said = f"[The answer has {len(line) / 2**20:.0f} MB and is left out: {MOST_RESULT // 2**20} MB are read.]"
+    result = {"resultType": "complete", "content": [{"type": "text", "text": said}]}
+    return json.dumps({"jsonrpc": "2.0", "id": int(found[1]), "result": result}).encode()
 
 
 async def _write(process: asyncio.subprocess.Process, from_session: Any, streams: Running) -> None:
@@ -248,7 +272,7 @@ def _command(
     path = _environment(server, launcher, folder).get("PATH", os.defpath)
     program = shutil.which(server.command, path=path)
     if program is None:
-        raise ServerAway(server.name, f"there is no program `{server.command}`")
+        raise ServerAway(server.name, missing(server.command))
     program = os.path.abspath(program)
     sandbox = launcher.executor.sandbox
     if sandbox is None or not server.sandbox:

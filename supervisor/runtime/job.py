@@ -23,7 +23,6 @@ from supervisor.core.control import (
     next_action,
 )
 from supervisor.core.delegation import Delegate
-from supervisor.core.errors import IllegalEvent
 from supervisor.core.events import (
     Completed,
     Failed,
@@ -31,8 +30,6 @@ from supervisor.core.events import (
     OutcomeLost,
     Paused,
     Resumed,
-    ToolFinished,
-    ToolNotBegun,
     ToolStarted,
 )
 from supervisor.core.state import Call, Session
@@ -41,8 +38,10 @@ from supervisor.models.gateway import Gateway
 from supervisor.personas.library import PersonaLibrary
 from supervisor.quorum import Quorum
 from supervisor.repository import Sessions
+from supervisor.runtime.call_results import record_result
 from supervisor.runtime.given_files import GivenFiles
 from supervisor.runtime.grants import GrantedCalls
+from supervisor.runtime.held_inputs import HeldInputs
 from supervisor.runtime.model_step import ModelStep
 from supervisor.runtime.prompt_cache import PromptCache
 from supervisor.runtime.requests import Requests
@@ -117,7 +116,9 @@ class _Advance:
             runner.server_tools,
             runner.clock,
         )
-        self._inherited = {(c.call_id, c.attempt) for c in session.calls_in("started")}
+        at_work = (c for c in session.open_calls if c.phase == "started" or c.is_held)
+        self._inherited = {(c.call_id, c.attempt) for c in at_work}
+        self._inputs = HeldInputs(self._unit, runner.clock)
         self._running: dict[str, asyncio.Task[Result]] = {}
         self._attempts: dict[str, int] = {}
         # Why the outcome of calls that this worker ran is not known.
@@ -302,12 +303,14 @@ class _Advance:
         may_begin = partial(self._unit.may_begin, call.call_id, call.attempt)
         if self._is_to_be_granted(call):
             may_begin = partial(self._runner.grants.may_begin, self._session, call, may_begin)
-        running = self._runner.toolrun.run(tool, self._session, call, may_begin)
+        ask = partial(self._inputs.ask, call.call_id, call.attempt)
+        running = self._runner.toolrun.run(tool, self._session, call, may_begin, ask)
         self._running[call.call_id] = asyncio.create_task(running)
 
     def _is_to_be_granted(self, call: Call) -> bool:
         """Whether a grant allowed the call that runs, and no attempt before may have taken effect."""
-        return bool(call.grant) and (call.call_id, call.attempt - 1) not in self._inherited
+        fresh = not call.inputs.asked and (call.call_id, call.attempt - 1) not in self._inherited
+        return bool(call.grant) and fresh
 
     async def _recover(self, orphans: list[Call]) -> bool:
         """Run calls again that a lost worker had started, where they are idempotent; else ask the tool.
@@ -342,17 +345,22 @@ class _Advance:
         """Wait until a tool ends or another writer appends; record the tools that have ended."""
         if not self._running:
             return Later(wait=None) if self._signals.stopping.is_set() else None
-        await self._signals.wait(set(self._running.values()))
+        news = asyncio.create_task(self._inputs.news.wait())
+        await self._signals.wait({*self._running.values(), news})
+        news.cancel()
         for call_id, task in list(self._running.items()):
             if task.done():
                 del self._running[call_id]
                 self._finish(call_id, self._attempts[call_id], task.result())
+        self._inputs.record(stopping=self._signals.stopping.is_set())
         if self._unit.pending and await self._unit.commit() is None:
+            self._inputs.news.set()
             return None
         if self._signals.changed.is_set():
             await self._refresh()
             if self._session.ended:
                 await self._interrupt()
+        self._inputs.settle()
         return None
 
     def _finish(self, call_id: str, attempt: int, result: Result) -> None:
@@ -361,22 +369,8 @@ class _Advance:
             self._lost[call_id] = result.content
             self._inherited.add((call_id, attempt))
             return
-        about = {**self._unit.now(), "call_id": call_id, "attempt": attempt}
         held = self._is_to_be_granted(self._session.call(call_id))
-        event: ToolFinished | ToolNotBegun = ToolNotBegun(**about, held=held)
-        if result.begun:
-            result_of = {"ok": result.ok, "content": result.content, "artifacts": result.artifacts}
-            result_of |= {"removed": result.removed, "duration_ms": result.duration_ms}
-            event = ToolFinished(**about, **result_of)
-        try:
-            self._unit.add(event)
-            if not result.begun and result.content and not (self._session.pause or self._session.ended):
-                # The call runs when a person resumes the session: its approval still counts.
-                detail = result.content
-                self._unit.add(Paused(**self._unit.now(), reason="error_threshold_exceeded", detail=detail))
-        except IllegalEvent as error:
-            # Another worker took this call over and recorded its end first.
-            _log.warning("session %s: the result of %s came too late: %s", self._session.id, call_id, error)
+        record_result(self._unit, call_id, attempt, result, held=held)
 
     async def _interrupt(self) -> None:
         """Stop the interruptible tools after the end of the session; the others continue."""

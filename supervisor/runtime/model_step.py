@@ -106,8 +106,12 @@ class ModelStep:
         if self._signals.stopping.is_set():
             return Later(wait=None)
         persona = await self._personas.load_pinned(self._session)
-        if problem := await self._tools.problem(persona):
+        known = len(self._session.inbox)
+        if problem := await self._tools.problem(self._unit, persona):
             self._unit.add(Paused(**self._unit.now(), reason="error_threshold_exceeded", detail=problem))
+            return None
+        if len(self._session.inbox) > known:
+            # The model reads it, so it is asked in another turn.
             return None
         request = await self._request(turns, purpose)
         task = asyncio.create_task(self._gateway.reply(request))

@@ -7,10 +7,10 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import Protocol
 
-from supervisor.core.events import Paused, ToolRedefined
+from supervisor.core.events import SYSTEM, ContextAdded, Paused, ToolRedefined
 from supervisor.core.messages import ToolDefinition
 from supervisor.core.persona import Persona
-from supervisor.core.state import Call
+from supervisor.core.state import Call, Session
 from supervisor.core.tool_calls import redefine, tools_of
 from supervisor.personas.library import PersonaLibrary
 from supervisor.personas.loader import rule_problems
@@ -28,6 +28,13 @@ class Servers(Protocol):
         Returns why those of one are not, empty where all are.
         """
 
+    async def reach(self, names: Collection[str], *, anew: bool = False) -> dict[str, str]:
+        """Have the tools of these servers in the set where they can be reached; returns why the others cannot.
+
+        One that was away a moment ago is tried again if `anew` only.
+        Raises LookupError with a sentence for one that is not configured here.
+        """
+
     def gone(self, definition: ToolDefinition) -> str:
         """Return in a sentence that the server has this tool no longer, and what may have become of it."""
 
@@ -39,6 +46,11 @@ class _NoServers:
         if not names:
             return ""
         return f"There is no MCP server `{min(names)}` here: set FLAGMAN_MCP to the file that names it, and resume."
+
+    async def reach(self, names: Collection[str], *, anew: bool = False) -> dict[str, str]:
+        if problem := await self.ready(names):
+            raise LookupError(problem)
+        return {}
 
     def gone(self, definition: ToolDefinition) -> str:
         return f"There is no MCP server `{definition.server}` here any more; `{definition.name}` did not run."
@@ -63,16 +75,27 @@ class ServerTools:
         """Return the tools of a persona that are known."""
         return tools_of(persona, self._tools)
 
-    async def problem(self, persona: Persona) -> str:
-        """Return why the tools of a server of the persona cannot be used; empty where all can.
+    async def problem(self, unit: UnitOfWork, persona: Persona) -> str:
+        """Return why the session cannot go on with the tools of its servers; empty where it can.
 
-        They can not where it is away, or where a rule is for an argument that its tools do not have: it would protect
-        nothing, and could not be looked at when the persona was loaded.
+        It cannot without a server that is not configured here, nor where a rule is for an argument that the tools do
+        not have: it would protect nothing, and could not be looked at when the persona was loaded. Without a server
+        that is away it goes on with its other tools, if it has some; the agent and the log are told once.
         """
         if not persona.mcp_servers:
             return ""
         names = [name for name in persona.mcp_servers if persona.may_reach(name)]
-        return await self._servers.ready(names) or next(self._mistaken_rules(persona), "")
+        try:
+            away = await self._servers.reach(names, anew=_was_resumed(unit.session))
+        except LookupError as problem:
+            return str(problem)
+        if mistake := next(self._mistaken_rules(persona), ""):
+            return mistake
+        if away and all(tool.control for tool in self.of(persona).values()):
+            return f"{next(iter(away.values()))} Resume the session once it can be used."
+        for note in _news(unit.session, names, away):
+            unit.add(ContextAdded(**unit.now(), text=note, kind="api"))
+        return ""
 
     def _mistaken_rules(self, persona: Persona) -> Iterator[str]:
         for one in persona.chain:
@@ -106,6 +129,24 @@ class ServerTools:
             gone, tool = self._servers.gone(definition), self._tools.get(call.call.tool)
             if new := redefine(call.call, tool, gone, persona, self._clock()):
                 unit.add(ToolRedefined(**unit.now(), call_id=call.call_id, call=new))
+
+
+def _was_resumed(session: Session) -> bool:
+    """Whether a pause ended since the agent was asked last: who ended it may have mended what was away."""
+    ended = session.halts[-1].resumed_at if session.halts else None
+    return ended is not None and (not session.steps or session.steps[-1].at < ended)
+
+
+def _news(session: Session, names: Sequence[str], away: Mapping[str, str]) -> Iterator[str]:
+    """Yield what the agent was not told yet: which servers are away, and which of them can be reached again."""
+    said = [note.text for note in (*session.notes, *session.inbox) if note.by == SYSTEM.id]
+    for name in names:
+        told = next((text for text in reversed(said) if text.startswith(f"The MCP server `{name}` ")), "")
+        back = f"The MCP server `{name}` can be reached again, and its tools can be used."
+        if name in away and told in ("", back):
+            yield f"{away[name]} Go on without its tools, or say what cannot be done without them."
+        elif name not in away and told not in ("", back):
+            yield back
 
 
 def differences(calls: Sequence[Call], bounded: Callable[[str], str]) -> dict[str, str]:

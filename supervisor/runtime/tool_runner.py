@@ -9,9 +9,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 
 from storage.errors import StoreUnavailable
 from supervisor.core.digest import call_digest
+from supervisor.core.elicitation.request import InputRequest
 from supervisor.core.errors import InvalidArguments, ToolError
 from supervisor.core.persona import COMMANDS, Grants
 from supervisor.core.state import Call, Session
@@ -22,6 +24,7 @@ from supervisor.tools.changed_files import Changes, Contents, compare, contents,
 from supervisor.tools.contract import OutcomeUnknown, Tool, ToolContext, Verdict, unseen
 from supervisor.tools.events import Deliver, Emitter
 from supervisor.tools.executor import Executor, NotBegun
+from supervisor.tools.inputs import Ask, Continued, InputAnswer, InputNeeded, nobody, standing
 from supervisor.tools.path_guard import Folder
 
 MayBegin = Callable[[], Awaitable[float | None]]
@@ -45,6 +48,7 @@ class Result:
     `artifacts` are the files that it wrote, `removed` those that the session had and that are gone since. `begun` is
     False where the tool did not run; then `content` says why it cannot, or is empty where it can be tried again at
     once. `unknown`: it was handed over, and whether it took effect is not known, for the reason in `content`.
+    `needs`: it is continued once people have given that.
     """
 
     ok: bool
@@ -54,6 +58,7 @@ class Result:
     duration_ms: int = 0
     begun: bool = True
     unknown: bool = False
+    needs: InputNeeded | None = None
 
 
 @dataclass
@@ -94,20 +99,24 @@ class ToolRunner:
         """Whether commands run in a sandbox."""
         return self._executor.sandbox is not None
 
-    async def run(self, tool: Tool | None, session: Session, call: Call, may_begin: MayBegin) -> Result:
+    async def run(
+        self, tool: Tool | None, session: Session, call: Call, may_begin: MayBegin, ask: Ask = nobody
+    ) -> Result:
         """Run the call. Raises CancelledError only: any other failure is a result that the model can read.
 
         A command that is cancelled has a result, too, with the files that it wrote until then. `may_begin` is awaited
         right before the tool runs. It returns until when the tool may begin, in seconds of the monotonic clock, or None
-        where it may not.
+        where it may not. `ask` puts to people what the tool asks for while it runs.
         """
         begun, look = time.monotonic(), _Look()
         try:
-            ok, content, artifacts = await self._outcome(tool, session, call, may_begin, look)
+            ok, content, artifacts = await self._outcome(tool, session, call, may_begin, look, ask)
         except NotBegun as reason:
             return Result(False, self._text(str(reason)), begun=False)
         except OutcomeUnknown as reason:
             return Result(False, self._text(str(reason)), unknown=True)
+        except InputNeeded as needed:
+            return Result(False, "", needs=needed)
         except asyncio.CancelledError:
             if look.before is None:
                 raise
@@ -193,7 +202,7 @@ class ToolRunner:
         begin = ToolContext(
             session.id, call.call_id, key, call.attempt, root.path, emit, self._executor, grants
         )
-        return replace(begin, root=root, mask=self._mask)
+        return replace(begin, root=root, mask=self._mask, continued=Continued.of(call.inputs))
 
     @asynccontextmanager
     async def _published(self, session: Session, call: Call) -> AsyncIterator[Callable[[bytes], None]]:
@@ -215,7 +224,7 @@ class ToolRunner:
             raise NotBegun(f"The session's folder cannot be used ({error.strerror or error}).") from error
 
     async def _outcome(
-        self, tool: Tool | None, session: Session, call: Call, may_begin: MayBegin, look: _Look
+        self, tool: Tool | None, session: Session, call: Call, may_begin: MayBegin, look: _Look, ask: Ask
     ) -> tuple[bool, str, tuple[str, ...]]:
         if tool is None:
             return False, f"The tool {call.call.tool} is no longer there.", ()
@@ -235,10 +244,12 @@ class ToolRunner:
                 raise NotBegun
             async with (
                 self._published(session, call) as printed,
-                asyncio.timeout(tool.timeout.total_seconds()),
+                asyncio.timeout(tool.timeout.total_seconds()) as limit,
             ):
-                output = await tool.run(arguments, replace(context, begin_by=until, printed=printed))
-        except (NotBegun, OutcomeUnknown):
+                asks = partial(_asked, limit, ask)
+                context = replace(context, begin_by=until, printed=printed, ask=asks)
+                output = await tool.run(arguments, context)
+        except (NotBegun, OutcomeUnknown, InputNeeded):
             raise
         except (ToolError, InvalidArguments) as error:
             return False, str(error), ()
@@ -248,6 +259,12 @@ class ToolRunner:
             _log.exception("tool %s failed in session %s", call.call.tool, session.id)
             return False, f"The tool failed inside: {type(error).__name__}.", ()
         return True, output.content, output.artifacts
+
+
+async def _asked(limit: asyncio.Timeout, ask: Ask, request: InputRequest, within: float) -> InputAnswer:
+    """Ask people, while the time of the call stands still."""
+    with standing(limit):
+        return await ask(request, within)
 
 
 def _cut(text: str) -> str:

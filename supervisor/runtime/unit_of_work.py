@@ -17,6 +17,7 @@ from supervisor.core.events import (
     ChildLaunched,
     Compacted,
     Event,
+    InputRequested,
     ModelResponded,
     ToolFinished,
     ToolNotBegun,
@@ -28,7 +29,7 @@ from supervisor.repository import Sessions
 # The longest outage of the store, such as a restart or a failover, through which a job keeps its results.
 OUTAGE_SECONDS = 60.0
 # Events about what happened outside, which are recorded even if another writer appended first.
-_FACTS = (ModelResponded, ToolFinished, ToolNotBegun, Compacted)
+_FACTS = (ModelResponded, ToolFinished, ToolNotBegun, InputRequested, Compacted)
 _log = logging.getLogger("flagman.runner")
 
 

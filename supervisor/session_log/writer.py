@@ -32,7 +32,8 @@ CATCH_UP_AFTER, CATCH_UP_PAUSE, PAGE = 3.0, 0.25, 200
 RETRY = 10.0
 FLUSH = 5.0
 _RESTING = (
-    *("Paused", "ApprovalRequested", "QuestionAsked", "OutcomeLost", "ChildLaunched"),
+    *("Paused", "ApprovalRequested", "QuestionAsked", "InputRequested", "OutcomeLost"),
+    "ChildLaunched",
     *("Completed", "Failed", "Cancelled", "SessionRestored"),
 )
 _log = logging.getLogger("flagman.recorder")

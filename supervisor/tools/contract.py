@@ -13,6 +13,7 @@ from supervisor.core.errors import ToolError
 from supervisor.core.messages import Json, ToolDefinition, ToolSpec
 from supervisor.core.persona import Grants
 from supervisor.tools.executor import Executor
+from supervisor.tools.inputs import Ask, Continued, nobody
 from supervisor.tools.path_guard import Folder, open_folder
 
 
@@ -40,7 +41,8 @@ class ToolContext:
     `executor` runs commands, with what the persona `grants` them. After `begin_by`, in seconds of the monotonic clock,
     another worker may have the call: a tool that has something to prepare raises NotBegun where its effect would begin
     later. The output is masked after the call; a tool that cuts it uses `mask` before. What a tool prints while it runs
-    is given to `printed`: people see the last lines of it.
+    is given to `printed`: people see the last lines of it. `ask` asks people for something while it runs; a tool
+    that can be continued later raises InputNeeded instead, and finds the answers in `continued`.
     """
 
     session_id: str
@@ -55,6 +57,8 @@ class ToolContext:
     root: Folder | None = None
     mask: Callable[[str], str] = str
     printed: Callable[[bytes], None] = unseen
+    ask: Ask = nobody
+    continued: Continued | None = None
 
     def held(self) -> Folder:
         """Return the session's folder as it was opened at the start of the call, whatever is at its path now."""

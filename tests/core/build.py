@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 from supervisor.core.delegation import PLAN
 from supervisor.core.digest import call_digest
+from supervisor.core.elicitation.request import InputRequest
 from supervisor.core.errors import InvalidArguments
 from supervisor.core.events import (
     ActionRefused,
@@ -33,6 +34,8 @@ from supervisor.core.events import (
     FilesTaken,
     GrantAdded,
     GrantEnded,
+    InputGiven,
+    InputRequested,
     LostFile,
     ModelResponded,
     OutcomeDecided,
@@ -154,6 +157,14 @@ def redefined(call: ToolCall) -> ToolCall:
     return new.model_copy(update={"digest": new.digest_of(new.arguments)})
 
 
+INPUT = InputRequest(
+    key="who",
+    server="github",
+    message="Who?",
+    schema_={"type": "object", "properties": {"name": {"type": "string"}}},
+)
+
+
 def one_of_each(call_id: str = "1.1", *, attempt: int = 1, call: ToolCall | None = None) -> dict[str, Event]:
     """One event of every type; those about a call are about `call_id`."""
     call = call or tool_call(call_id)
@@ -181,6 +192,12 @@ def one_of_each(call_id: str = "1.1", *, attempt: int = 1, call: ToolCall | None
         "OutcomeDecided": OutcomeDecided(**by(BOB), call_id=call_id, verdict="run_again"),
         "QuestionAsked": QuestionAsked(**by(), call_id=call_id, question="Which?"),
         "QuestionAnswered": QuestionAnswered(**by(BOB), call_id=call_id, answer="This"),
+        "InputRequested": InputRequested(
+            **by(), call_id=call_id, attempt=attempt, requests=(INPUT,), state="s"
+        ),
+        "InputGiven": InputGiven(
+            **by(BOB), call_id=call_id, key="who", action="accept", content={"name": "x"}
+        ),
         "Paused": Paused(**by(BOB), reason="manual", detail="Lunch"),
         "Resumed": Resumed(**by(BOB)),
         "WaitBegun": WaitBegun(**by(), call_id=call_id),

@@ -19,6 +19,7 @@ from supervisor.core.events import (
     Failed,
     GrantAdded,
     GrantEnded,
+    InputRequested,
     ModelResponded,
     OutcomeDecided,
     OutcomeLost,
@@ -155,10 +156,8 @@ class Oracle:
                 self.calls[event.call_id].answers += 1
             case OutcomeLost():
                 assert event.attempt == self.calls[event.call_id].started[-1], "another attempt was lost"
-            case OutcomeDecided(verdict="run_again"):
-                may = self.calls[event.call_id].kind.may
-                assert may is None or event.by in may, "run again by somebody without the right"
-                self.calls[event.call_id].run_agains += 1
+            case InputRequested(until=None) | OutcomeDecided(verdict="run_again"):
+                self._goes_on_again(event)
             case QuestionAsked():
                 self._question(event)
             case GrantAdded():
@@ -172,6 +171,13 @@ class Oracle:
                 self.calls[event.call_id].answers += 1
             case _:
                 pass
+
+    def _goes_on_again(self, event: InputRequested | OutcomeDecided) -> None:
+        """A call begins again: its server asked for input, with which it is continued, or a person says so."""
+        if isinstance(event, OutcomeDecided):
+            may = self.calls[event.call_id].kind.may
+            assert may is None or event.by in may, "run again by somebody without the right"
+        self.calls[event.call_id].run_agains += 1
 
     def _request(self, event: ApprovalRequested) -> None:
         self._goes_on()

@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from supervisor.core.commands.base import stamp
-from supervisor.core.events import ApprovalDecided, Event, OutcomeLost, ToolStarted
+from supervisor.core.events import ApprovalDecided, Event, InputRequested, OutcomeLost, ToolStarted
 from supervisor.core.messages import ModelReply, ModelRequest
 from supervisor.core.reducer import fold
 from supervisor.core.state import Session
 from tests.api.conftest import House
-from tests.core.build import AT, BOB, by
+from tests.core.build import AT, BOB, INPUT, by
 from tests.support.scripted import calls, results, told
 from tests.support.slack import ADA, OPS
 from tests.support.two_level_plan import part, plan, two_level_plan
@@ -79,6 +79,20 @@ async def was_cut_off(house: House) -> Names:
     return names
 
 
+async def is_asked_by_a_server(house: House) -> Names:
+    names = await waits(house)
+    sessions = house.scene.flagman.core.sessions
+    before = await sessions.load(names["ID"])
+    about = {"call_id": names["CALL"], "digest": names["DIGEST"]}
+    events: list[Event] = [
+        ApprovalDecided(**stamp(BOB, AT), **about, verdict="approve"),
+        ToolStarted(**by(), **about, attempt=1, idempotency_key="k"),
+        InputRequested(**by(), call_id=names["CALL"], attempt=1, requests=(INPUT,), state="s"),
+    ]
+    await sessions.append(before, fold(before.id, events, before), events)
+    return names
+
+
 async def has_a_reminder(house: House) -> Names:
     names = await waits(house)
     await house.api.post(f"/v1/sessions/{names['ID']}/reminders", {"when": "in 2h"})
@@ -112,6 +126,7 @@ GIVEN: dict[str, Callable[[House], Awaitable[Names]]] = {
     "waits for an approval": waits,
     "has written out/report.md": has_written,
     "asks which one": asks,
+    "is asked by a server": is_asked_by_a_server,
     "has a sub-agent at work": has_a_subagent,
     "has a sub-agent that failed": has_one_that_failed,
     "has a call that was cut off": was_cut_off,

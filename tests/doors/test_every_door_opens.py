@@ -43,7 +43,8 @@ async def _with_button(house: House, thread: str, label: str) -> tuple[Any, str]
     """The message of a thread that has a button of this label, and its action."""
     for message in await house.scene.slack.messages(OPS, thread):
         for action, button in buttons(message).items():
-            if texts(button.get("text", {})) == label or button.get("text", {}).get("text") == label:
+            shown = button.get("text", {})
+            if texts(shown) == label or shown.get("text") in (label, f"{label} …"):
                 return message, action
     return None
 

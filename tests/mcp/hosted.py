@@ -31,6 +31,10 @@ class Hosted:
         """Have the server list these tools from now on."""
         (self.folder / "tools.json").write_text(json.dumps(tools))
 
+    def asks(self, wanted: Any) -> None:
+        """Have its tool `asks` want this from people: requests by key, or a list of such, one after the other."""
+        (self.folder / "ask.json").write_text(json.dumps(wanted))
+
     @property
     def calls(self) -> list[Json]:
         log = self.folder / "calls.jsonl"

@@ -12,6 +12,8 @@ from typing import Any
 
 HOW, FOLDER = sys.argv[1], Path(sys.argv[2])
 SCHEMA = {"type": "object"}
+# Calls that have no answer yet, or were made at all.
+WAITING: list[Any] = []
 
 
 def send(**message: Any) -> None:
@@ -29,7 +31,57 @@ def listed(params: Any) -> dict[str, Any]:
     if HOW == "huge-definition":
         large = {"name": "large", "description": "d" * 100_000, "inputSchema": SCHEMA}
         return {"tools": [large, {"name": "small", "inputSchema": SCHEMA}]}
-    return {"tools": [{"name": "t", "inputSchema": SCHEMA}]}
+    more = [{"name": "new", "inputSchema": SCHEMA}] if HOW == "changes" and WAITING else []
+    return {"tools": [{"name": "t", "inputSchema": SCHEMA}, *more]}
+
+
+def beside(number: Any) -> bool:
+    """Do something else in the middle of a call; returns whether the call has its answer by that, or waits."""
+    if HOW == "asks":
+        schema = {"type": "object", "properties": {"name": {"type": "string"}}}
+        send(
+            id="e1",
+            method="elicitation/create",
+            params={"message": "Who are you?", "requestedSchema": schema},
+        )
+        answered = json.loads(sys.stdin.readline())
+        send(id=number, result={"content": [{"type": "text", "text": json.dumps(answered["result"])}]})
+        return True
+    if HOW == "needs-address" and not (FOLDER / "opened").exists():
+        wanted = {
+            "mode": "url",
+            "elicitationId": "e1",
+            "url": "https://sign.example.com/in",
+            "message": "Sign in.",
+        }
+        send(id=number, error={"code": -32042, "message": "first", "data": {"elicitations": [wanted]}})
+        return True
+    if HOW == "stderr":
+        sys.stderr.write("x" * 2**20)
+    if HOW in ("ping", "sampling/createMessage", "roots/list"):
+        params = {"messages": [], "maxTokens": 1} if HOW.startswith("sampling") else {}
+        send(id="p1", method=HOW, params=params)
+        answered = json.loads(sys.stdin.readline())
+        said = "error" if "error" in answered else "answered"
+        send(id=number, result={"content": [{"type": "text", "text": said}]})
+        return True
+    if HOW == "strange-answers":
+        send(id=12345, result={"content": [{"type": "text", "text": "of another call"}]})
+        send(id=None, error={"code": -32700, "message": "what?"})
+    if HOW == "asks-two":
+        # It answers both calls once it has been told about what it asks in the first of them.
+        WAITING.append(number)
+        if len(WAITING) == 2:
+            schema = {"type": "object", "properties": {"name": {"type": "string"}}}
+            send(id="e1", method="elicitation/create", params={"message": "Who?", "requestedSchema": schema})
+            said = json.loads(sys.stdin.readline())["result"]["action"]
+            for one in WAITING:
+                send(id=one, result={"content": [{"type": "text", "text": said}]})
+        return True
+    if HOW == "changes":
+        WAITING.append(number)
+        send(method="notifications/tools/list_changed")
+    return False
 
 
 def call(number: Any) -> None:
@@ -39,15 +91,7 @@ def call(number: Any) -> None:
     if HOW == "endless-line":
         while True:
             sys.stdout.write("x" * 2**20)
-    if HOW == "asks":
-        schema = {"type": "object", "properties": {"name": {"type": "string"}}}
-        send(
-            id="e1",
-            method="elicitation/create",
-            params={"message": "Who are you?", "requestedSchema": schema},
-        )
-        answered = json.loads(sys.stdin.readline())
-        send(id=number, result={"content": [{"type": "text", "text": answered["result"]["action"]}]})
+    if beside(number):
         return
     if HOW == "no-result":
         send(id=number, result={"content": [{"type": "of-my-own", "x": 1}]})
@@ -69,7 +113,10 @@ def begin() -> None:
 
 def answer(number: Any, method: str, params: Any) -> None:
     if method == "initialize":
-        about = {"serverInfo": {"name": "hostile", "version": "1"}, "capabilities": {"tools": {}}}
+        about = {
+            "serverInfo": {"name": "hostile", "version": "1"},
+            "capabilities": {"tools": {"listChanged": True}},
+        }
         send(id=number, result={"protocolVersion": params["protocolVersion"], **about})
     elif method == "tools/list" and HOW != "never-lists":
         send(id=number, result=listed(params))

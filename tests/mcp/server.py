@@ -20,6 +20,7 @@ from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
 
 FOLDER = Path(sys.argv[1])
+NAME = {"requestedSchema": {"type": "object", "properties": {"name": {"type": "string"}}}}
 PIXEL = base64.b64encode(b"\x89PNG\r\n\x1a\n and so on").decode()
 
 
@@ -76,14 +77,24 @@ def _die(*, once: bool) -> None:
 
 
 def _asked(params: types.CallToolRequestParams) -> types.CallToolResult | types.InputRequiredResult:
+    """Ask for what `ask.json` has, once for each of its lists, and return what was given."""
     answers: Any = params.input_responses
-    if answers:
-        return _text(f"{answers['who'].action} {params.request_state}")
-    schema = {"type": "object", "properties": {"name": {"type": "string"}}}
-    form = types.ElicitRequestFormParams(message="Who are you?", requested_schema=schema)
-    return types.InputRequiredResult(
-        input_requests={"who": types.ElicitRequest(params=form)}, request_state="s"
-    )
+    file = FOLDER / "ask.json"
+    wanted = json.loads(file.read_text()) if file.exists() else {"who": {"message": "Who are you?", **NAME}}
+    rounds = wanted if isinstance(wanted, list) else [wanted]
+    at = int((params.request_state or "0").rpartition(" ")[2])
+    if answers and (FOLDER / "die-at-answer").exists():
+        os._exit(7)
+    if at == len(rounds):
+        given = {key: [one.action, one.content] for key, one in answers.items()}
+        return _text(json.dumps(given, sort_keys=True))
+    kinds: dict[Any, Any] = {"url": types.ElicitRequestURLParams}
+    forms = {
+        key: kinds.get(one.get("mode"), types.ElicitRequestFormParams).model_validate(one)
+        for key, one in rounds[at].items()
+    }
+    requests: Any = {key: types.ElicitRequest(params=form) for key, form in forms.items()}
+    return types.InputRequiredResult(input_requests=requests, request_state=f"state {at + 1}")
 
 
 def _text(text: str) -> types.CallToolResult:

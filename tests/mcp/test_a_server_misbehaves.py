@@ -159,16 +159,14 @@ async def test_a_server_that_nobody_uses_is_ended_and_started_again(
     assert (await tools["host__t"].run({}, context)).content == "done"
 
 
-@pytest.mark.parametrize(("how", "answer"), [("old", "decline"), ("new", "decline s")])
-async def test_what_a_server_asks_for_in_a_call_is_declined_and_told(
-    hosted: Hosted, connect: Open, tools: Toolset, context: ToolContext, how: str, answer: str
+async def test_a_result_of_fifty_megabytes_is_left_out_and_told(
+    hosted: Hosted, connect: Open, tools: Toolset, context: ToolContext
 ) -> None:
-    hosted.offers(described("asks"))
-    await connect(hosted.file() if how == "new" else hostile(hosted, "asks")).ready(["host"])
-    (tool,) = tools.values()
-    output = await tool.run({"to": "x"}, context)
-    assert output.content.startswith(answer)
-    assert "it was declined: Who are you?" in output.content
+    hosted.offers(described("large"), described("say"))
+    await connect(hosted.file()).ready(["host"])
+    said = (await tools["host__large"].run({"to": "x", "size": 25_000_000}, context)).content
+    assert said == "[The answer has 48 MB and is left out: 16 MB are read.]"
+    assert (await tools["host__say"].run({"to": "x"}, context)).content == 'say {"to": "x"}'
 
 
 def _processes() -> list[str]:

@@ -13,7 +13,7 @@ from supervisor.mcp import connection, servers
 from tests.mcp.hosted import Hosted, described
 from tests.support.editing import EDIT, block_of, recorded, save
 from tests.support.scenario import APPROVE, VIEW, Director, Scene
-from tests.support.scripted import calls, in_turn, results, says
+from tests.support.scripted import calls, in_turn, results, says, told
 from tests.support.slack import ADA, OPS, buttons, texts, wait_for
 
 FAILED = "outcome_failed"
@@ -139,7 +139,7 @@ async def test_a_call_that_its_server_can_tell_by_its_key_runs_again_by_itself(
 async def _below(scene: Scene, ask: Any, words: str, button: str) -> Any:
     """The message in the thread with these words and a button."""
     rows = await scene.slack.messages(OPS, ask["thread_ts"])
-    return next((row for row in rows if words in texts(row) and button in buttons(row)), None)
+    return next((row for row in rows if words in texts(row) and (not button or button in buttons(row))), None)
 
 
 async def test_a_rule_that_protects_nothing_pauses_before_the_model_is_asked(
@@ -167,3 +167,32 @@ async def test_a_server_that_is_away_pauses_until_somebody_resumes(
     monkeypatch.setattr(connection, "LIST_SECONDS", 30.0)
     await scene.slack.command(ADA, OPS, f"resume {session.id}")
     await scene.waiting(session)
+
+
+async def test_without_a_server_that_is_away_a_session_goes_on_with_its_other_tools(
+    scenario: Director, hosted: Hosted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(servers, "PATIENCE", 0.0)
+    monkeypatch.setattr(servers, "AWAY_SECONDS", 0.0)
+    monkeypatch.setattr(connection, "LIST_SECONDS", 0.3)
+    (hosted.folder / "hang-list").touch()
+    script = in_turn(
+        calls(("note", {"words": "one"})),
+        calls(("deploy", {"service": "shop"})),
+        calls(("host__say", {"to": "x"})),
+    )
+    rules = {"approvals": [{"tool": "note", "mode": "allow"}], "tools": ["note", "deploy", "host__*"]}
+    scene = await scenario(script, persona={**PERSONA, **rules}, mcp=hosted.file())
+    session = await scene.launch()
+    (ask,) = await scene.asked(session)
+    said = [text for text in told(scene.model.requests[-1]) if "MCP server" in text]
+    assert len(said) == 1, "once, not at each step"
+    assert "The MCP server `host` cannot be used: it did not list its tools within 0.3 s." in said[0]
+    assert await wait_for(lambda: _below(scene, ask, "cannot be used", ""))
+    monkeypatch.setattr(connection, "LIST_SECONDS", 30.0)
+    (hosted.folder / "hang-list").unlink()
+    await scene.slack.click(ADA, OPS, ask["ts"], APPROVE)
+    await scene.flagman.session(
+        lambda s: [call.call.tool for call in s.calls_in("awaiting")] == ["host__say"], session.id
+    )
+    assert "can be reached again" in told(scene.model.requests[-1])[-1]

@@ -17,6 +17,7 @@ from bot.compose import Core, core
 from bot.settings import Settings
 from bot.workers import workers
 from supervisor.core.commands.approvals import Seen
+from supervisor.core.commands.conversation import Given
 from supervisor.core.events import Actor
 from supervisor.core.state import Session
 from supervisor.tools.builtin import builtin_tools
@@ -65,7 +66,7 @@ class House:
             for call in session.calls_in("awaiting"):
                 await supervisor.decide(session_id, call.call_id, "approve", ADA, seen=Seen.of(call))
             for call in session.calls_in("asking"):
-                await supervisor.answer(session_id, call.call_id, "this one", ADA)
+                await supervisor.answer(session_id, call.call_id, Given("this one"), ADA)
             for call in session.calls_in("unknown"):
                 seen = Seen.of(call)
                 await supervisor.decide_outcome(

@@ -12,6 +12,7 @@ from bot.resume_hints import hints_of
 from supervisor.core.commands.approvals import Seen
 from supervisor.core.commands.grants import Terms, allow, use
 from supervisor.core.digest import call_digest
+from supervisor.core.elicitation.request import InputRequest
 from supervisor.core.events import (
     Actor,
     ApprovalDecided,
@@ -19,6 +20,8 @@ from supervisor.core.events import (
     Cancelled,
     ContextAdded,
     Event,
+    InputGiven,
+    InputRequested,
     Paused,
     QuestionAnswered,
     QuestionAsked,
@@ -72,8 +75,15 @@ def session(secret: str, *, in_calls: bool = True) -> tuple[Persona, list[Event]
         QuestionAnswered(**by(who), call_id="1.2", answer=f"answer {secret}"),
         ApprovalDecided(**by(who), call_id="1.1", digest=digest, verdict="approve", reason=secret),
         ToolStarted(**by(), call_id="1.1", attempt=1, idempotency_key="k", digest=digest),
+        InputRequested(
+            **by(), call_id="1.1", attempt=1, requests=(_wanting(secret),), state=f"state {secret}"
+        ),
+        InputGiven(
+            **by(who), call_id="1.1", key="k", action="accept", content={"name": secret}, answer=secret
+        ),
+        ToolStarted(**by(), call_id="1.1", attempt=2, idempotency_key="k", digest=digest),
         ToolFinished(
-            **by(), call_id="1.1", attempt=1, ok=True, content=f"got {secret}", artifacts=(f"{secret}.md",)
+            **by(), call_id="1.1", attempt=2, ok=True, content=f"got {secret}", artifacts=(f"{secret}.md",)
         ),
         TimerSet(**by(who), timer_id="t1", due=AT, text=secret),
         Paused(**by(who), reason="manual", detail=secret),
@@ -81,6 +91,12 @@ def session(secret: str, *, in_calls: bool = True) -> tuple[Persona, list[Event]
         Cancelled(**by(ALICE), reason=secret),
     ]
     return persona, events
+
+
+def _wanting(secret: str) -> InputRequest:
+    rule = {"type": "string", "title": secret, "enum": [secret, "no"]}
+    schema = {"type": "object", "properties": {"name": rule}}
+    return InputRequest(key="k", server="host", message=f"Which {secret}?", schema_=schema)
 
 
 def forms(secret: str) -> set[str]:

@@ -189,16 +189,24 @@ def tell(
 @app.command(rich_help_panel=PANEL)
 def answer(
     session_id: SessionId,
-    words: Annotated[list[str], typer.Argument(metavar="ANSWER")],
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="ANSWER", help="In words, or the fields of a server as JSON."),
+    ] = None,
     call: Annotated[str | None, typer.Option(help="Which question, where there are several.")] = None,
+    decline: Annotated[bool, typer.Option("--decline", help="Decline what a server asks for.")] = False,
+    cancel: Annotated[bool, typer.Option("--cancel", help="Leave it without a choice.")] = False,
     json: Json = False,
 ) -> None:
-    """Answer the agent's open question."""
+    """Answer the open question of the agent, or of a server in the middle of a call."""
+    action = "decline" if decline else "cancel" if cancel else "accept"
+    if bool(words) == (decline or cancel):
+        raise typer.BadParameter("give an answer, or --decline, or --cancel", param_hint="ANSWER")
 
     async def work(remote: HttpBackend) -> None:
         from supervisor.contract.requests import AnswerRequest
 
-        request = AnswerRequest.of(call_id=call, answer=" ".join(words))
+        request = AnswerRequest.of(call_id=call, answer=" ".join(words or []), action=action)
         _say(await remote.answer(session_id, request), f"{session_id} has its answer.", json)
 
     reach(work)

@@ -38,6 +38,7 @@ def register(app: Router) -> None:
     app.action(re.compile(f"^{Action.PAGE}:"), full_call.turn_page)
     app.action(re.compile(f"^{Action.ANSWER}:"), question.choose)
     app.action(Action.ANSWER_FORM, question.open_answer)
+    app.action(Action.ANSWER_DECLINE, question.decline)
     app.action(re.compile(f"^{Action.OFFER}:"), offer.choose)
     app.action(Action.RUN_AGAIN, outcome.run_again)
     for verdict in (Action.MARK_DONE, Action.MARK_FAILED):

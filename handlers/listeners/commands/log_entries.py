@@ -35,6 +35,8 @@ _MARKS = {
     "OutcomeDecided": "grey_question",
     "QuestionAsked": "speech_balloon",
     "QuestionAnswered": "speech_balloon",
+    "InputRequested": "speech_balloon",
+    "InputGiven": "speech_balloon",
     "WaitBegun": "zzz",
     "WaitEnded": "zzz",
     "Paused": "double_vertical_bar",

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
 from supervisor.core.commands.approvals import withdraw
-from supervisor.core.commands.base import MOST_UNREAD, check_room, check_text, stamp
-from supervisor.core.errors import IllegalEvent, LimitReached
+from supervisor.core.commands.base import MOST_UNREAD, check_data, check_room, check_text, stamp
+from supervisor.core.elicitation.answers import check, read_words, words_of
+from supervisor.core.elicitation.request import InputAction, InputRequest
+from supervisor.core.errors import IllegalEvent, InvalidInput, LimitReached
 from supervisor.core.events import (
     ActionRefused,
     Actor,
@@ -16,8 +19,10 @@ from supervisor.core.events import (
     ContextAdded,
     Event,
     GivenFile,
+    InputGiven,
     QuestionAnswered,
 )
+from supervisor.core.messages import Json
 from supervisor.core.reducer.session import MOST_REFUSALS
 from supervisor.core.state import Session
 from supervisor.core.text.format import count
@@ -33,13 +38,40 @@ Kind = Literal["reply", "mention", "command", "api"]
 Heard = Literal["answered", "noted", "withdrawn"]
 
 
-def answer(session: Session, call_id: str | None, text: str, actor: Actor, at: datetime) -> list[Event]:
-    """Answer a question; without `call_id` the only one that is open. Raises IllegalEvent."""
-    text = check_text(text, "The answer")
-    call_id = call_id or _only_question(session)
-    if session.call(call_id).phase != "asking":
+@dataclass(frozen=True)
+class Given:
+    """An answer: in words, or for a server with its fields in `content`, or not at all (`action`).
+
+    `request` is the number of the request that was shown, None where nothing was.
+    """
+
+    text: str = ""
+    content: Json | None = None
+    action: InputAction = "accept"
+    request: int | None = None
+
+
+def answer(session: Session, call_id: str | None, given: Given, actor: Actor, at: datetime) -> list[Event]:
+    """Answer a question; without `call_id` the only one that is open. Raises IllegalEvent or InvalidInput."""
+    call = session.call(call_id or _only_question(session))
+    if call.phase != "asking" or given.request not in (None, call.request):
         raise IllegalEvent("That question was already answered.")
-    return [QuestionAnswered(**stamp(actor, at), call_id=call_id, answer=text)]
+    if asked := call.inputs.open:
+        return [_input_given(call.call_id, asked.request, given, actor, at)]
+    if given.content is not None or given.action != "accept":
+        raise InvalidInput("That is a question of the agent, which is answered in words.")
+    text = check_text(given.text, "The answer")
+    return [QuestionAnswered(**stamp(actor, at), call_id=call.call_id, answer=text)]
+
+
+def _input_given(call_id: str, request: InputRequest, given: Given, actor: Actor, at: datetime) -> InputGiven:
+    action, content = given.action, given.content
+    if action == "accept" and content is None:
+        action, content = read_words(request, check_text(given.text, "The answer"))
+    content = check(request, check_data(content)) if action == "accept" else None
+    said = words_of(request, action, content or {})
+    about = {"call_id": call_id, "key": request.key, "action": action}
+    return InputGiven(**stamp(actor, at), **about, content=content or None, answer=said)
 
 
 def tell(
@@ -64,8 +96,8 @@ def tell(
         return [*withdraw(session, [], text, actor, at), *given(session, "", files, kind, actor, at)]
     asking = session.calls_in("asking")
     if answers and not persona and text and len(asking) == 1:
-        answered = QuestionAnswered(**stamp(actor, at), call_id=asking[0].call_id, answer=text)
-        return [answered, *given(session, "", files, kind, actor, at)]
+        answered = answer(session, asking[0].call_id, Given(text), actor, at)
+        return [*answered, *given(session, "", files, kind, actor, at)]
     return given(session, text, files, kind, actor, at, persona=persona)
 
 
@@ -143,7 +175,9 @@ def heard(events: list[Event]) -> Heard:
     """Return how `tell` recorded the message: as an answer, as context, or in place of calls that waited."""
     if any(isinstance(event, ApprovalWithdrawn) for event in events):
         return "withdrawn"
-    return "answered" if any(isinstance(event, QuestionAnswered) for event in events) else "noted"
+    return (
+        "answered" if any(isinstance(event, QuestionAnswered | InputGiven) for event in events) else "noted"
+    )
 
 
 def _only_question(session: Session) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
+from supervisor.core.elicitation.request import InputAction, InputRequest
 from supervisor.core.events.base import DecisionFact, Fact, ToolCall
+from supervisor.core.messages import Json
 from supervisor.core.persona import Granted
 
 
@@ -184,6 +186,34 @@ class QuestionAnswered(Fact):
     answer: str
 
 
+class InputRequested(Fact):
+    """The server of a running call asks people for something, before it goes on.
+
+    The attempt has ended, and the next one continues the call by the answers and the server's own `state`; or, with
+    `until`, a worker holds it open until then.
+    """
+
+    type: Literal["InputRequested"] = "InputRequested"
+    doing: ClassVar[str] = "Asking for input"
+    call_id: str
+    attempt: int
+    requests: tuple[InputRequest, ...]
+    state: str | None = None
+    until: AwareDatetime | None = None
+
+
+class InputGiven(Fact):
+    """The answer to one request of a server, by its `key`: `content` has the fields, `answer` says it in words."""
+
+    type: Literal["InputGiven"] = "InputGiven"
+    doing: ClassVar[str] = "Answering a server"
+    call_id: str
+    key: str
+    action: InputAction
+    content: Json | None = None
+    answer: str = ""
+
+
 class WaitBegun(Fact):
     """A call of `wait_for` has begun to wait; the pause appended with it has the condition."""
 
@@ -216,6 +246,8 @@ CallFact = (
     | OutcomeDecided
     | QuestionAsked
     | QuestionAnswered
+    | InputRequested
+    | InputGiven
     | WaitBegun
     | WaitEnded
 )

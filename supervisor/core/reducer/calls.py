@@ -19,15 +19,11 @@ from supervisor.core.events import (
     Event,
     OutcomeDecided,
     OutcomeLost,
-    QuestionAnswered,
-    QuestionAsked,
     ToolCall,
     ToolFinished,
     ToolNotBegun,
     ToolRedefined,
     ToolStarted,
-    WaitBegun,
-    WaitEnded,
 )
 from supervisor.core.events.base import APPROVAL
 from supervisor.core.persona import COMMANDS, Approvers
@@ -50,6 +46,8 @@ CALL_MOVES: dict[str, frozenset[CallPhase]] = {
     "OutcomeDecided": frozenset({"unknown"}),
     "QuestionAsked": frozenset({"open"}),
     "QuestionAnswered": frozenset({"asking"}),
+    "InputRequested": frozenset({"started"}),
+    "InputGiven": frozenset({"asking"}),
     "WaitBegun": frozenset({"open"}),
     "WaitEnded": frozenset({"sleeping"}),
     "CallEdited": frozenset({"awaiting"}),
@@ -83,7 +81,9 @@ def on_calls(session: Session, event: Event, call_ids: tuple[str, ...]) -> dict[
 
 def check_moves(event: Event, call: Call) -> None:
     """Raise IllegalEvent for an event about a call in a phase that does not accept it."""
-    if call.phase not in CALL_MOVES[event.type]:
+    # A call whose server waits for people is under way all the same.
+    phase = "started" if call.is_held and event.type != "InputGiven" else call.phase
+    if phase not in CALL_MOVES[event.type]:
         raise IllegalEvent(not_in_call(event.doing, call.call_id, call.phase))
 
 
@@ -127,10 +127,6 @@ def _call_event(
         | ToolNotBegun
         | OutcomeLost
         | OutcomeDecided
-        | QuestionAsked
-        | QuestionAnswered
-        | WaitBegun
-        | WaitEnded
         | ChildrenJoined
     ),
     session: Session,
@@ -206,31 +202,6 @@ def _outcome_decided(event: OutcomeDecided, session: Session, call: Call) -> dic
 
 
 @change_call.register
-def _asked(event: QuestionAsked, session: Session, call: Call) -> dict[str, Any]:
-    return {
-        "phase": "asking",
-        "question": event.question,
-        "options": event.options,
-        "requested_at": event.at,
-    }
-
-
-@change_call.register
-def _answered(event: QuestionAnswered, session: Session, call: Call) -> dict[str, Any]:
-    return {"phase": "finished", "content": event.answer, "answered_by": event.by, "finished_at": event.at}
-
-
-@change_call.register
-def _wait_begun(event: WaitBegun, session: Session, call: Call) -> dict[str, Any]:
-    return {"phase": "sleeping", "requested_at": event.at}
-
-
-@change_call.register
-def _wait_ended(event: WaitEnded, session: Session, call: Call) -> dict[str, Any]:
-    return {"phase": "finished", "content": event.content, "finished_at": event.at}
-
-
-@change_call.register
 def _delegated(event: ChildLaunched | ChildSkipped, session: Session, call: Call) -> dict[str, Any]:
     return {"phase": "delegating"}
 
@@ -253,7 +224,7 @@ def _started(event: ToolStarted, session: Session, call: Call) -> dict[str, Any]
         raise IllegalEvent(f"Attempt {event.attempt} of call {call.call_id} cannot follow {call.attempt}.")
     if event.digest != call.call.digest:
         raise IllegalEvent("The call is not the one that was approved.")
-    if call.phase == "started" and not call.call.idempotent:
+    if (call.phase == "started" or call.is_held) and not call.call.idempotent:
         raise IllegalEvent("A call that may have taken effect does not start again by itself.")
     return {"phase": "started", "attempt": event.attempt, "started_at": event.at}
 
@@ -370,7 +341,8 @@ def _redefined(event: ToolRedefined, session: Session, call: Call) -> dict[str, 
     if new.definition == old.definition or new.digest == old.digest:
         raise IllegalEvent("The tool of this call is the same as before.")
     nobody = {"decisions": (), "grant": "", "granted_by": None}
-    return {"call": new, "phase": "held", "redefined": old.definition, **nobody}
+    anew = call.inputs.model_copy(update={"continues": False})
+    return {"call": new, "phase": "held", "redefined": old.definition, "inputs": anew, **nobody}
 
 
 def _nature(call: ToolCall) -> tuple[str, str, str, bool, bool]:

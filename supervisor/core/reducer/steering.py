@@ -13,6 +13,7 @@ from supervisor.core.events import (
     ChildFinished,
     ContextAdded,
     Event,
+    InputGiven,
     OutcomeDecided,
     Paused,
     QuestionAnswered,
@@ -61,7 +62,7 @@ def _is_of_another(event: ApprovalDecided, steered_by: frozenset[str]) -> bool:
 def _tells(session: Session, event: Event) -> bool:
     """Return whether the agent reads words, or data, of the event that are not its own."""
     match event:
-        case ContextAdded() | QuestionAnswered() | CallEdited() | ApprovalWithdrawn():
+        case ContextAdded() | QuestionAnswered() | InputGiven() | CallEdited() | ApprovalWithdrawn():
             return True
         case Paused():
             return _says(event)

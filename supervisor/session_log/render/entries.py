@@ -28,6 +28,8 @@ from supervisor.core.events import (
     Failed,
     GrantAdded,
     GrantEnded,
+    InputGiven,
+    InputRequested,
     OutcomeDecided,
     OutcomeLost,
     Paused,
@@ -43,7 +45,7 @@ from supervisor.core.events import (
     ToolStarted,
 )
 from supervisor.core.events.base import DecisionFact
-from supervisor.core.text.format import count, join_items, not_here, took
+from supervisor.core.text.format import count, join_items, not_here, stamp, took
 from supervisor.session_log.render.blocks import Lines, output, prose
 from supervisor.session_log.render.calls import VERDICTS, before_and_after, call_name, digest, right, right_of
 from supervisor.session_log.render.labels import decider, person
@@ -120,6 +122,19 @@ def _question_asked(event: QuestionAsked, moment: Moment, who: str) -> Entry:
 @_entry.register
 def _question_answered(event: QuestionAnswered, moment: Moment, who: str) -> Entry:
     return Entry(f"{who} answered {code(event.call_id)}", [prose(event.answer, moment.n)])
+
+
+@_entry.register
+def _input_requested(event: InputRequested, moment: Moment, who: str) -> Entry:
+    server = code(event.requests[0].server, 40)
+    until = f", which waits for it until {stamp(event.until)}" if event.until else ""
+    said = [prose(one.text, moment.n) for one in event.requests]
+    return Entry(f"The server {server} asked in {_call(moment, event.call_id)}{until}", said)
+
+
+@_entry.register
+def _input_given(event: InputGiven, moment: Moment, who: str) -> Entry:
+    return Entry(f"{who} answered the server in {code(event.call_id)}", [prose(event.answer, moment.n)])
 
 
 @_entry.register

@@ -80,7 +80,10 @@ def _next(session: Session) -> Iterator[str]:
         yield f"{_named(calls)} {'runs' if len(calls) == 1 else 'run'}"
     if calls := session.calls_in("started"):
         yield f"{_named(calls)} {'ends' if len(calls) == 1 else 'end'}"
-    if calls := session.calls_in("asking"):
+    if calls := tuple(call for call in session.calls_in("asking") if call.inputs.open):
+        goes = "goes on with the answer" if len(calls) == 1 else "go on with the answers"
+        yield f"{_named(calls)} {goes}"
+    if calls := tuple(call for call in session.calls_in("asking") if not call.inputs.open):
         yield f"the answer is the result of {_named(calls)}"
     if calls := session.calls_in("sleeping"):
         yield f"what ends the wait is the result of {_named(calls)}"

@@ -13,7 +13,15 @@ from supervisor.core.reducer import apply
 from supervisor.core.state import Session
 
 # Events that the control loop appends together before it waits; the pause begins after the last of them.
-_SETTLING = ("ApprovalRequested", "QuestionAsked", "WaitBegun", "Paused", "ChildLaunched", "ChildSkipped")
+_SETTLING = (
+    "ApprovalRequested",
+    "QuestionAsked",
+    "InputRequested",
+    "WaitBegun",
+    "Paused",
+    "ChildLaunched",
+    "ChildSkipped",
+)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from supervisor.core.events import (
     Cancelled,
     ChildDecided,
     Compacted,
+    InputGiven,
     OutcomeDecided,
     QuestionAnswered,
     ToolFinished,
@@ -75,6 +76,9 @@ def _decision(moment: Moment) -> Row | None:
             return when, who, verdict, _on(moment, event.call_id), right(event.via), inline(event.result), ""
         case QuestionAnswered():
             return when, who, "answered", _on(moment, event.call_id), "", f"“{inline(event.answer)}”", ""
+        case InputGiven():
+            verb = "answered" if event.action == "accept" else f"{event.action}ed".replace("eed", "ed")
+            return when, who, verb, _on(moment, event.call_id), "", f"“{inline(event.answer)}”", ""
         case ChildDecided():
             on = f"sub-agent {code(moment.after.child(event.child_id).name)}"
             return when, who, f"**{_CHILDREN[event.verdict]}**", on, "", "", ""

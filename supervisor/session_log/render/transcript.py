@@ -32,6 +32,8 @@ from supervisor.core.events import (
     FilesTaken,
     GrantAdded,
     GrantEnded,
+    InputGiven,
+    InputRequested,
     ModelResponded,
     OutcomeDecided,
     OutcomeLost,
@@ -54,7 +56,7 @@ from supervisor.core.events import (
     WaitEnded,
 )
 from supervisor.core.events.base import NOTE_DECISION, DecisionFact
-from supervisor.core.text.format import join_items, not_here
+from supervisor.core.text.format import join_items, not_here, stamp
 from supervisor.core.text.visible import one_line
 from supervisor.session_log.render.calls import PAST
 from supervisor.session_log.render.labels import unusual_end
@@ -172,6 +174,18 @@ def _outcome_decided(event: OutcomeDecided) -> str:
 @described.register
 def _question_answered(event: QuestionAnswered) -> str:
     return f"answered ({event.call_id}): {event.answer}"
+
+
+@described.register
+def _input_requested(event: InputRequested) -> str:
+    asked = "; ".join(one.text for one in event.requests)
+    until = f", and waits until {stamp(event.until)}" if event.until else ""
+    return f"was asked by the server of {event.call_id}, attempt {event.attempt}{until}: {asked}"
+
+
+@described.register
+def _input_given(event: InputGiven) -> str:
+    return f"answered the server of {event.call_id}: {event.answer}"
 
 
 @described.register

@@ -8,6 +8,7 @@ import pytest
 
 from supervisor.core.commands.conversation import (
     MOST_RECORDED,
+    Given,
     answer,
     heard,
     note_refusal,
@@ -55,40 +56,40 @@ def asking(count: int = 1) -> Session:
 
 @pytest.mark.parametrize("call_id", ["1.1", None, ""])
 def test_the_only_question_needs_no_name(call_id: str | None) -> None:
-    events = answer(asking(), call_id, " this ", BOB, AT)
+    events = answer(asking(), call_id, Given(" this "), BOB, AT)
     assert events == [QuestionAnswered(**by(BOB), call_id="1.1", answer="this")]
     assert heard(events) == "answered"
 
 
 def test_one_of_several_is_named() -> None:
     with pytest.raises(IllegalEvent, match="more than one question is open, so name its call"):
-        answer(asking(2), None, "this", BOB, AT)
-    assert answer(asking(2), "1.2", "this", BOB, AT) == [
+        answer(asking(2), None, Given("this"), BOB, AT)
+    assert answer(asking(2), "1.2", Given("this"), BOB, AT) == [
         QuestionAnswered(**by(BOB), call_id="1.2", answer="this")
     ]
 
 
 def test_a_question_is_answered_once() -> None:
-    answered = fold(SID, answer(asking(2), "1.1", "this", BOB, AT), asking(2))
+    answered = fold(SID, answer(asking(2), "1.1", Given("this"), BOB, AT), asking(2))
     with pytest.raises(IllegalEvent, match="already answered"):
-        answer(answered, "1.1", "that", BOB, AT)
+        answer(answered, "1.1", Given("that"), BOB, AT)
     # The one that is left needs no name.
-    assert answer(answered, None, "that", BOB, AT) == [
+    assert answer(answered, None, Given("that"), BOB, AT) == [
         QuestionAnswered(**by(BOB), call_id="1.2", answer="that")
     ]
 
 
 def test_without_a_question_there_is_no_answer() -> None:
     with pytest.raises(IllegalEvent, match="no question is open"):
-        answer(awaiting(), None, "this", BOB, AT)
+        answer(awaiting(), None, Given("this"), BOB, AT)
     with pytest.raises(IllegalEvent, match="not part of this session"):
-        answer(asking(), "2.1", "this", BOB, AT)
+        answer(asking(), "2.1", Given("this"), BOB, AT)
 
 
 @pytest.mark.parametrize("text", ["", "  \n"])
 def test_empty_words_are_refused(text: str) -> None:
     with pytest.raises(InvalidInput, match="The answer is empty"):
-        answer(asking(), "1.1", text, BOB, AT)
+        answer(asking(), "1.1", Given(text), BOB, AT)
     with pytest.raises(InvalidInput, match="The message is empty"):
         tell(asking(), text, BOB, AT, kind="reply")
     with pytest.raises(InvalidInput, match="too long"):

@@ -29,6 +29,7 @@ LOGS = (
     "ruled-anew-v1",
     "grants-v1",
     "server-tools-v1",
+    "inputs-v1",
 )
 ENDS = {"Completed", "Failed", "Cancelled"}
 HEAD = b'{"type":"Cancelled","at":"2026-11-03T09:00:00Z","by":"slack:U1"'

@@ -49,6 +49,8 @@ NEEDS: dict[str, frozenset[CallPhase]] = {
     "Compacted": SETTLED,
     "SessionForked": frozenset(),
     "ChildDecided": frozenset({"delegating"}),
+    # Its server has to have asked for it.
+    "InputGiven": frozenset(),
 }
 
 
