@@ -25,8 +25,8 @@ HORIZON = timedelta(seconds=20)
 REFILL = timedelta(seconds=10)
 HOLD = timedelta(seconds=5)
 PERSONAS = timedelta(seconds=5)
-BATCH = 200
-AT_ONCE = 16
+# How many timers a clock holds at a time, and how many of those about which Slack is asked fire at the same time.
+BATCH, ASKING = 64, 16
 _log = logging.getLogger("flagman.clock")
 
 
@@ -48,7 +48,7 @@ class Clock:
         self._scheduler = AsyncIOScheduler(timezone=UTC)
         self._firing = asyncio.Lock()
         self._asking: dict[TimerKey, asyncio.Task[None]] = {}
-        self._gate, self._asking_gate = asyncio.Semaphore(AT_ONCE), asyncio.Semaphore(AT_ONCE)
+        self._asking_gate = asyncio.Semaphore(ASKING)
         self._listening: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -112,19 +112,22 @@ class Clock:
                     for timer in asking:
                         self._begin(timer)
                     at_once = set(timers).difference(asking)
-                    await asyncio.gather(*(self._fire(timer, self._gate) for timer in at_once))
+                    await asyncio.gather(*(self._fire(timer) for timer in at_once))
         await self._refill()
 
     def _begin(self, timer: TimerKey) -> None:
         """Fire a timer in a task of its own, unless it is being fired since an earlier claim."""
         if timer not in self._asking:
-            self._asking[timer] = task = asyncio.create_task(self._fire(timer, self._asking_gate))
+            self._asking[timer] = task = asyncio.create_task(self._fire_in_turn(timer))
             task.add_done_callback(lambda _: self._asking.pop(timer))
 
-    async def _fire(self, timer: TimerKey, gate: asyncio.Semaphore) -> None:
+    async def _fire_in_turn(self, timer: TimerKey) -> None:
+        async with self._asking_gate:
+            await self._fire(timer)
+
+    async def _fire(self, timer: TimerKey) -> None:
         with _store_may_be_away():
-            async with gate:
-                await self._fire_one(timer)
+            await self._fire_one(timer)
 
     async def _fire_one(self, timer: TimerKey) -> None:
         try:

@@ -16,7 +16,7 @@ TOO_LATE = "Its server asked for input, and the session had ended: it was not co
 def record_result(
     unit: UnitOfWork, call_id: str, attempt: int, result: Result, *, held: bool = False
 ) -> None:
-    """Add what became of an attempt to the log."""
+    """Add what became of an attempt to the log; with `held`, one that did not begin is looked at anew."""
     about = {**unit.now(), "call_id": call_id, "attempt": attempt}
     event: ToolFinished | ToolNotBegun | InputRequested = ToolNotBegun(**about, held=held)
     needs = result.needs

@@ -309,7 +309,8 @@ class _Advance:
 
     def _is_to_be_granted(self, call: Call) -> bool:
         """Whether a grant allowed the call that runs, and no attempt before may have taken effect."""
-        return bool(call.grant) and (call.call_id, call.attempt - 1) not in self._inherited
+        fresh = not call.inputs.asked and (call.call_id, call.attempt - 1) not in self._inherited
+        return bool(call.grant) and fresh
 
     async def _recover(self, orphans: list[Call]) -> bool:
         """Run calls again that a lost worker had started, where they are idempotent; else ask the tool.

@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks [cycles] [steps] [holding] [clicks] [requests] [slack]`: all of them by default."""
+"""`python -m tests.benchmarks [name ...]`: measures all that `CHOICES` names by default, beside a floor."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from storage.embedded_server import embedded_server
-from tests.benchmarks import clicks, cycles, holding, requests, slack_cycles, steps
+from tests.benchmarks import clicks, cycles, holding, requests, slack_cycles, steps, timers
 from tests.benchmarks.report import Figure, show, write
 
 CHOICES = {
@@ -19,6 +19,7 @@ CHOICES = {
     "clicks": clicks.measure,
     "requests": requests.measure,
     "slack": slack_cycles.measure,
+    "timers": timers.measure,
 }
 
 

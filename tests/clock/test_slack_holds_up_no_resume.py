@@ -10,7 +10,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 import handlers.directory
 import handlers.users
-from bot.clock import AT_ONCE, Clock
+from bot.clock import ASKING, Clock
 from bot.compose import core, now
 from handlers.users import People
 from supervisor.core.conditions import At
@@ -36,7 +36,7 @@ async def test_a_session_resumes_while_reminders_and_schedules_wait_for_slack(
         supervisor, maker = parts.supervisor, Actor(id=f"slack:{GRACE}")
         await slack.fault("*", delay_s=600, times=1000)
         session = await supervisor.launch("sre", "wait", OWN)
-        for _ in range(AT_ONCE):
+        for _ in range(ASKING):
             await supervisor.remind(session.id, now(), maker, text="look")
         schedule = await parts.schedules.add("0 9 * * MON", "sre", "weekly", OWN)
         await parts.schedules._store(schedule.model_copy(update={"due": now(), "by": maker.id}))

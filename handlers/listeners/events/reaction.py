@@ -43,7 +43,7 @@ async def added(
     if person == bot or await flagman.rows.delivered(delivery):
         return
     message = await _message(client, channel, ts, bot)
-    target = _only_call(message)
+    target = _only_call(message) if _stands(message, str(event["reaction"]), person) else None
     session = await _allowing(flagman, target) if target else None
     if target and session:
         try:
@@ -65,6 +65,12 @@ async def _message(client: AsyncWebClient, channel: str, ts: str, bot: str) -> B
     )
     found = (one for one in answer.get("messages") or () if one.get("ts") == ts and one.get("user") == bot)
     return next(found, {})
+
+
+def _stands(message: Body, name: str, person: str) -> bool:
+    """Whether the person's reaction still stands; an event may come after it was removed."""
+    found = (one for one in message.get("reactions") or () if one.get("name") == name)
+    return any(person in one.get("users") or () for one in found)
 
 
 def _only_call(message: Body) -> Target | None:

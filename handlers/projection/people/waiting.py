@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -136,6 +137,8 @@ class WaitingMessages:
         except SlackRejected as refused:
             _log.warning("%s takes no direct message: %s", person, refused)
             self._closed[person] = now + AGAIN
+            with suppress(StorageError):
+                await self._services.notifications.note_reached(person, preference, reached=False)
             return AGAIN
         except (FlagmanError, StorageError) as error:
             _log.info("the message on what waits for %s is not current: %s", person, error)
@@ -156,7 +159,9 @@ class WaitingMessages:
         if set(shown.items) - set(row.items):
             left = (await self._next_post(person, preference, row, now) - now).total_seconds()
             if left <= 0:
-                return await self._post(person, row, shown, stored)
+                due = await self._post(person, row, shown, stored)
+                await self._services.notifications.note_reached(person, preference, reached=True)
+                return due
             due = left
         if row.ts and row.shows != shown.message.fingerprint:
             await self._update(person, row, shown, stored or row)
