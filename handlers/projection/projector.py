@@ -105,7 +105,11 @@ class Projector:
         except SessionNotFound:
             # A relative of another session; where it is restored later, it is queued then.
             return Done()
-        place = Place.of(session)
+        return await self.show(session, started, signals)
+
+    async def show(self, session: Session, started: StartedJob, signals: Signals) -> Done | Later:
+        """As `project`, for the session as it is now."""
+        session_id, place = session.id, Place.of(session)
         if place is None:
             return Done()
         waits = _Waits()
@@ -254,4 +258,4 @@ class Projector:
 
 def _below(card: Row, place: Place) -> Place:
     """The thread of the card."""
-    return Place(card.channel, card.user or place.user, card.thread_ts or card.ts)
+    return Place(card.channel, card.user or place.user, card.thread_ts or card.ts, place.team)

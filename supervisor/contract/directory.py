@@ -36,6 +36,6 @@ class Directory(Protocol):
         """Whether the place of an origin is the direct conversation of the actor alone."""
         ...
 
-    async def reach(self, rule: Approvers, without: Collection[str]) -> int:
-        """How many people could approve by a rule that names some, leaving out those in `without`."""
+    async def reach(self, rule: Approvers, without: Collection[str], workspace: str = "") -> int:
+        """How many people of a workspace could approve by a rule that names some, leaving out those in `without`."""
         ...
