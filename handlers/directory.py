@@ -15,6 +15,7 @@ from handlers.users import (
     GROUP_SECONDS,
     STALE_SECONDS,
     UNREACHABLE,
+    ActorUnknown,
     GroupUnknown,
     NameUnknown,
     People,
@@ -24,7 +25,7 @@ from handlers.users import (
     user_of,
 )
 from handlers.workspaces import Home, teams_of, workspaces_of
-from supervisor.core.errors import FlagmanError, NotAllowed
+from supervisor.core.errors import NotAllowed
 from supervisor.core.events import Actor
 from supervisor.core.messages import Json
 from supervisor.core.persona import Approvers, NameFound, NameKind
@@ -35,17 +36,6 @@ _PAGE = 1000
 # Slack's codes for a person who is not there.
 _NO_PERSON = {"user_not_found", "users_not_found", "user_not_visible", "invalid_user_id"}
 _log = logging.getLogger("flagman.people")
-
-
-class ActorUnknown(FlagmanError):
-    """Slack does not say who a person is, or who is in a channel, so no right can be given."""
-
-    code = "actor_unknown"
-
-    def __init__(self, what: str) -> None:
-        super().__init__(
-            f"Slack does not say {what} right now, so nothing was done. Please try again in a moment."
-        )
 
 
 class SlackDirectory:

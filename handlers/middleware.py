@@ -86,7 +86,9 @@ class Router:
                 await listener(flagman, **{name: arguments[name] for name in names})
 
         further = [
-            Parameter(name, Parameter.POSITIONAL_OR_KEYWORD) for name in ("body", "context") if name not in names
+            Parameter(name, Parameter.POSITIONAL_OR_KEYWORD)
+            for name in ("body", "context")
+            if name not in names
         ]
         bound.__signature__ = Signature([*parameters, *further])  # type: ignore[attr-defined]
         bound.__name__ = listener.__name__

@@ -51,6 +51,17 @@ class GroupLost(GroupUnknown):
     lasting = True
 
 
+class ActorUnknown(FlagmanError):
+    """Slack does not say who a person is, or who is in a channel, so no right can be given."""
+
+    code = "actor_unknown"
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"Slack does not say {what} right now, so nothing was done. Please try again in a moment."
+        )
+
+
 class NameUnknown(FlagmanError):
     """Slack does not say whether a person, group or team exists."""
 

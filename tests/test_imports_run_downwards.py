@@ -27,25 +27,29 @@ ROOMS: dict[str, str] = {
     "supervisor/session_log": "storage supervisor/core supervisor/personas supervisor",
     "supervisor/contract": "storage supervisor/core supervisor/personas supervisor supervisor/session_log",
     "handlers/action_ids": "supervisor/core",
-    "handlers/origin": "supervisor/core",
+    "handlers/team_ids": "",
+    "handlers/origin": "supervisor/core handlers/team_ids",
     "handlers/markup": "",
-    "handlers/users": "supervisor/core handlers/markup",
+    "handlers/users": "supervisor/core handlers/markup handlers/team_ids",
     "handlers/workspaces": "supervisor/core",
-    "handlers/directory": "supervisor/core handlers/origin handlers/users handlers/workspaces",
+    "handlers/directory": "supervisor/core handlers/team_ids handlers/origin handlers/users handlers/workspaces",
+    "handlers/directories": "supervisor/core handlers/team_ids handlers/users handlers/directory",
     "handlers/blocks": "supervisor/core",
     "handlers/private_answers": "handlers/blocks",
     "handlers/quotes": "supervisor/core handlers/users handlers/blocks",
-    "handlers/middleware": "storage supervisor/core handlers/blocks handlers/private_answers",
-    "handlers/messages": "supervisor/core handlers/action_ids handlers/origin handlers/blocks",
-    "handlers/modals": "supervisor/core handlers/action_ids handlers/origin handlers/blocks handlers/messages",
+    "handlers/middleware": "storage supervisor/core handlers/users handlers/blocks handlers/private_answers",
+    "handlers/messages": "supervisor/core handlers/action_ids handlers/team_ids handlers/origin handlers/blocks",
+    "handlers/modals": (
+        "supervisor/core handlers/action_ids handlers/team_ids handlers/origin handlers/blocks handlers/messages"
+    ),
     "handlers/projection": (
         "storage supervisor/core supervisor supervisor/contract supervisor/runtime "
-        "handlers/origin handlers/users handlers/directory handlers/blocks handlers/middleware handlers/messages "
-        "handlers/private_answers"
+        "handlers/team_ids handlers/origin handlers/users handlers/directory handlers/directories handlers/blocks "
+        "handlers/middleware handlers/messages handlers/private_answers"
     ),
     "handlers/announcements": (
-        "supervisor/core supervisor handlers/origin handlers/users handlers/directory handlers/blocks "
-        "handlers/projection"
+        "supervisor/core supervisor handlers/team_ids handlers/origin handlers/users handlers/directories "
+        "handlers/blocks handlers/projection"
     ),
     "handlers/context": (
         "storage supervisor/core supervisor supervisor/contract "
@@ -53,12 +57,16 @@ ROOMS: dict[str, str] = {
     ),
     "handlers/listeners": (
         "storage supervisor/core supervisor/tools supervisor/mcp supervisor supervisor/session_log "
-        "supervisor/contract handlers/action_ids handlers/origin handlers/users handlers/blocks handlers/middleware "
+        "supervisor/contract handlers/action_ids handlers/team_ids handlers/origin handlers/users handlers/blocks "
+        "handlers/middleware "
         "handlers/private_answers handlers/quotes handlers/messages handlers/modals handlers/context"
     ),
     "handlers/app": "handlers/middleware handlers/context handlers/listeners",
     "bot/playground": "",
     "bot/settings": "storage supervisor/core supervisor",
+    "bot/install": (
+        "storage supervisor/core handlers/users handlers/workspaces handlers/directory handlers/directories"
+    ),
     "bot/secret_key": "supervisor/core bot/settings",
     "bot/resume_hints": "supervisor/core supervisor/session_log handlers/origin",
     "bot/sandbox": "supervisor/core supervisor/tools bot/settings",
@@ -68,12 +76,13 @@ ROOMS: dict[str, str] = {
     "bot/compose": (
         "storage supervisor/core supervisor/tools supervisor/mcp supervisor/models supervisor/personas supervisor "
         "supervisor/session_log supervisor/contract handlers/origin "
-        "handlers/directory handlers/projection handlers/announcements "
-        "bot/settings bot/secret_key bot/resume_hints bot/mcp_servers bot/own_tools"
+        "handlers/directories handlers/projection handlers/announcements "
+        "bot/install bot/settings bot/secret_key bot/resume_hints bot/mcp_servers bot/own_tools"
     ),
     "bot/workers": (
-        "supervisor/core supervisor/models supervisor/runtime supervisor/contract handlers/users handlers/projection "
-        "bot/sandbox bot/mcp_servers bot/compose"
+        "storage supervisor/core supervisor/models supervisor/runtime supervisor/contract "
+        "handlers/users handlers/directory handlers/directories handlers/projection "
+        "bot/install bot/sandbox bot/mcp_servers bot/compose"
     ),
     "bot/store_check": "storage",
     "bot/mcp_check": (
@@ -104,8 +113,9 @@ ROOMS: dict[str, str] = {
     ),
     "bot/processes": (
         "storage supervisor/core "
-        "handlers/users handlers/projection handlers/context handlers/listeners handlers/app "
-        "bot/playground bot/settings bot/compose bot/workers bot/persona_reports bot/clock bot/local_key bot/api"
+        "handlers/users handlers/directories handlers/middleware handlers/projection handlers/context "
+        "handlers/listeners handlers/app bot/install bot/playground bot/settings bot/compose bot/workers "
+        "bot/persona_reports bot/clock bot/local_key bot/api"
     ),
     "bot/cli": (
         "storage supervisor/core supervisor/tools supervisor/personas supervisor supervisor/session_log "

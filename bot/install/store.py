@@ -235,7 +235,10 @@ class Installations(AsyncInstallationStore):
                 claimed = row.model_copy(update={"rotating_until": until, "problem": ""})
                 if await self._rows.replace(row.row_id, row.data, claimed.data):
                     row = await self._rotated(claimed, tokens["refresh"])
-                    continue
+                    now = self._clock().timestamp()
+                    if not row.tokens or 0 < row.expires_at <= now:
+                        return None
+                    return Installed(row, self._tokens(row)["bot"])
             elif row.expires_at > now:
                 return Installed(row, tokens["bot"])
             elif row.problem:

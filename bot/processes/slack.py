@@ -23,7 +23,7 @@ from bot.compose import Core, now
 from bot.install.teams import InstalledTeam
 from bot.persona_reports import tell_of_names
 from bot.processes.deliveries import Deliveries, LimitedSocketMode
-from bot.processes.workspaces import Workspaces, installing
+from bot.processes.workspaces import NOT_INSTALLED, Workspaces, installing
 from bot.settings import Settings
 from handlers.app import register
 from handlers.context import ListenerContext
@@ -107,6 +107,7 @@ async def bolt_app(parts: Core, settings: Settings, client: AsyncWebClient) -> A
         client=client,
         signing_secret=secret.get_secret_value() if secret else UNSIGNED,
         authorize=authorize,
+        user_facing_authorize_error_message=NOT_INSTALLED,
         # Slack gets its acknowledgement only after the listener has stored the result.
         process_before_response=True,
         # The deletion of a message of the bot counts as an event of its own.

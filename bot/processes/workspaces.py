@@ -16,9 +16,9 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.compose import Core
 from bot.install import flow
-from bot.install.removal import Removal
 from bot.install.states import States
 from bot.install.teams import InstalledTeam, InstalledTeams
+from bot.processes.removal import Removal
 from bot.settings import Settings
 from handlers.context import ListenerContext
 from handlers.directories import WorkspaceGone
@@ -31,6 +31,10 @@ from supervisor.core.errors import FlagmanError
 
 # Seconds after which workspaces are looked for that were installed or removed by another process.
 LOOK_SECONDS = 5.0
+NOT_INSTALLED = (
+    ":information_source: Flagman is not installed in this workspace any more, so nothing was done. Install it again "
+    f"at `{flow.INSTALL}` of its address."
+)
 _log = logging.getLogger("flagman.install")
 # Keeps something of a workspace current until it is cancelled.
 Keep = Callable[[InstalledTeam, ListenerContext], Awaitable[None]]
@@ -61,7 +65,6 @@ class Workspaces:
             return first
         team = await teams.sent_by(team_id or "", enterprise_id or "")
         if team is None:
-            _log.warning("a request of the workspace %s is refused: Flagman is not installed there", team_id)
             return None
         context[CONTEXT] = self._context(team)
         return AuthorizeResult(

@@ -52,7 +52,7 @@ ActorKind = Literal["member", "guest", "external", "bot", "deactivated", "progra
 class Actor(Frozen):
     """Who acts: `slack:U…`, `api:<key>`, `agent:<session>`, `clock` or `system`, with what is known of it.
 
-    A person of another workspace than the first one is `slack:T…/U…`, since ids count in their workspace only.
+    The id of a person counts in their workspace only: outside of the first one it is `slack:T…/U…`, not `slack:U…`.
 
     `groups` are those of a policy that the person is a member of, `teams` the workspaces of the person. `owner` is the
     person whose key it is: what the key does counts as done by that person. `sees` tells whether the session acted upon
