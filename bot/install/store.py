@@ -90,7 +90,7 @@ class Installations(AsyncInstallationStore):
         client_secret: str,
     ) -> None:
         """`client` makes a client without a token, which rotates those that end."""
-        self._rows, self._seal, self._clock, self._client = rows, seal, clock, client
+        self._rows, self._seal, self.now, self._client = rows, seal, clock, client
         self._id, self._secret = client_id, client_secret
 
     @property
@@ -113,7 +113,7 @@ class Installations(AsyncInstallationStore):
             bot_user_id=installation.bot_user_id or "",
             scopes=",".join(installation.bot_scopes or ()),
             by=installation.user_id or "",
-            at=self._clock().timestamp(),
+            at=self.now().timestamp(),
             tokens=self._closed(installation.bot_token or "", installation.bot_refresh_token or ""),
             expires_at=float(installation.bot_token_expires_at or 0),
         )
@@ -224,10 +224,10 @@ class Installations(AsyncInstallationStore):
     async def _lasting(self, row: Row) -> Installed | None:
         """The installation with a token that lasts: of all processes, one rotates it, and the others wait for that."""
         while True:
-            now = self._clock().timestamp()
+            now = self.now().timestamp()
             if not row.tokens:
                 return None
-            tokens = self._tokens(row)
+            tokens = self.tokens_of(row)
             if not row.expires_at or row.expires_at - now > EARLY.total_seconds() or not tokens["refresh"]:
                 return Installed(row, tokens["bot"])
             if row.rotating_until <= now:
@@ -235,10 +235,10 @@ class Installations(AsyncInstallationStore):
                 claimed = row.model_copy(update={"rotating_until": until, "problem": ""})
                 if await self._rows.replace(row.row_id, row.data, claimed.data):
                     row = await self._rotated(claimed, tokens["refresh"])
-                    now = self._clock().timestamp()
+                    now = self.now().timestamp()
                     if not row.tokens or 0 < row.expires_at <= now:
                         return None
-                    return Installed(row, self._tokens(row)["bot"])
+                    return Installed(row, self.tokens_of(row)["bot"])
             elif row.expires_at > now:
                 return Installed(row, tokens["bot"])
             elif row.problem:
@@ -253,7 +253,7 @@ class Installations(AsyncInstallationStore):
     async def _rotated(self, claimed: Row, refresh: str) -> Row:
         """The row with new tokens, which only the process that claimed it writes."""
         changed: dict[str, Any]
-        now = self._clock().timestamp()
+        now = self.now().timestamp()
         try:
             answer: Any = await self._client().oauth_v2_access(
                 client_id=self._id,
@@ -279,7 +279,8 @@ class Installations(AsyncInstallationStore):
     def _closed(self, bot: str, refresh: str) -> str:
         return self._seal.close(json.dumps({"bot": bot, "refresh": refresh}))
 
-    def _tokens(self, row: Row) -> dict[str, str]:
+    def tokens_of(self, row: Row) -> dict[str, str]:
+        """The token of the bot, and its refresh token, empty where it does not end. Raises InvalidInput as `Seal`."""
         found: dict[str, str] = json.loads(self._seal.open(row.tokens))
         return found
 

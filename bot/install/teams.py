@@ -98,13 +98,13 @@ class InstalledTeams:
         return "" if team_id == await self.installations.first() else team_id
 
     async def keys(self) -> list[str]:
-        """The keys of the workspaces that are installed."""
+        """The keys of the workspaces that are installed, of organisations those from which something came."""
         rows, first = await self.installations.all(), await self.installations.first()
         organisations = {row.enterprise_id for row in rows if row.is_organisation}
         return [
             "" if row.row_id == first else row.row_id
             for row in rows
-            if row.kind == "installed" or row.enterprise_id in organisations
+            if not row.is_organisation and (row.kind == "installed" or row.enterprise_id in organisations)
         ]
 
     async def removed(self, team_id: str, enterprise_id: str) -> list[str]:

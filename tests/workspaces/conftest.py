@@ -52,10 +52,12 @@ class Shared(Flagman):
         assert (status, f"Flagman is installed in Workspace {n}." in page) == (200, True), page
         return self.front.workspaces[n]
 
-    async def launch(self, slack: Slack, task: str = "ship it", user: str = ADA) -> Session:
-        """Launch in #ops of a workspace."""
+    async def launch(
+        self, slack: Slack, task: str = "ship it", user: str = ADA, channel: str = OPS
+    ) -> Session:
+        """Launch in #ops of a workspace, or in another channel."""
         before = {session.id for session in await recent_sessions(self.core, limit=100)}
-        answer = await slack.command(user, OPS, f"launch ops {task}")
+        answer = await slack.command(user, channel, f"launch ops {task}")
         assert "Started" in str(answer.get("response", "")), answer
         found = await recent_sessions(self.core, limit=100)
         return next(session for session in found if session.id not in before)

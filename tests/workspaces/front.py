@@ -10,6 +10,7 @@ import secrets
 import time
 from contextlib import AsyncExitStack
 from typing import Any, Self
+from urllib.parse import parse_qsl, urlencode
 
 import aiohttp
 from aiohttp import web
@@ -43,6 +44,7 @@ class Front:
         self.tokens: dict[str, tuple[int, float]] = {}
         self.refreshes: dict[str, int] = {}
         self.codes: dict[str, int] = {}
+        self.exchanged = 0
         self.calls: list[tuple[str, int, Json]] = []
         self._stack = AsyncExitStack()
         self._addresses: list[str] = []
@@ -133,7 +135,9 @@ class Front:
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
         form = dict(await request.post()) if "form" in request.content_type else {}
         if method == "oauth.v2.access":
-            return web.json_response(self._exchange({k: str(v) for k, v in form.items()}, request))
+            return web.json_response(
+                self.exchange({k: str(v) for k, v in form.items()}, request.headers.get("Authorization", ""))
+            )
         if token not in self.tokens:
             return web.json_response({"ok": False, "error": "invalid_auth"})
         n, until = self.tokens[token]
@@ -145,13 +149,13 @@ class Front:
         address = f"{self._addresses[n]}/api/{method}"
         return await self._passed(n, request, address, body, headers)
 
-    def _exchange(self, form: dict[str, str], request: web.Request) -> Json:
-        basic = (
-            aiohttp.BasicAuth.decode(request.headers["Authorization"])
-            if "Authorization" in request.headers
-            else None
-        )
-        who = (basic.login, basic.password) if basic else (form.get("client_id"), form.get("client_secret"))
+    def exchange(self, form: dict[str, str], authorization: str = "") -> Json:
+        """Answer `oauth.v2.access`: tokens for a code, or for a refresh token."""
+        self.exchanged += 1
+        who = (form.get("client_id"), form.get("client_secret"))
+        if authorization:
+            basic = aiohttp.BasicAuth.decode(authorization)
+            who = (basic.login, basic.password)
         if who != (CLIENT_ID, CLIENT_SECRET):
             return {"ok": False, "error": "bad_client_secret"}
         if form.get("grant_type") == "refresh_token":
@@ -185,7 +189,8 @@ class Front:
     async def _forward(self, request: web.Request) -> web.Response:
         n = int(request.match_info["n"])
         query = f"?{request.query_string}" if request.query_string else ""
-        address = f"{self._addresses[n]}/{request.match_info['path']}{query}"
+        path = request.match_info["path"].replace(TEAMS[n], TEAM_ID)
+        address = f"{self._addresses[n]}/{path}{query}"
         return await self._passed(n, request, address, await request.read(), {})
 
     async def _passed(
@@ -210,10 +215,25 @@ class Front:
 
     async def _deliver(self, request: web.Request) -> web.Response:
         n, body = int(request.match_info["n"]), await request.read()
-        status, content = await self._signed(
-            body.replace(TEAM_ID.encode(), TEAMS[n].encode()), request.headers["Content-Type"]
-        )
+        body = self._of_organisation(body.replace(TEAM_ID.encode(), TEAMS[n].encode()))
+        status, content = await self._signed(body, request.headers["Content-Type"])
         return web.Response(status=status, body=content, content_type="application/json")
+
+    def _of_organisation(self, body: bytes) -> bytes:
+        """A payload as an app gets it that is installed in a whole organisation."""
+        if not self.enterprise:
+            return body
+        if body.startswith(b"{"):
+            event = json.loads(body)
+            about = {"enterprise_id": self.enterprise, "is_enterprise_install": True}
+            event["authorizations"] = [{**event["authorizations"][0], **about}]
+            return json.dumps({**event, "enterprise_id": self.enterprise}).encode()
+        form = dict(parse_qsl(body.decode(), keep_blank_values=True))
+        if "payload" in form:
+            enterprise = {"id": self.enterprise, "name": "The organisation"}
+            payload = {**json.loads(form["payload"]), "enterprise": enterprise, "is_enterprise_install": True}
+            return urlencode({"payload": json.dumps(payload)}).encode()
+        return urlencode({**form, "enterprise_id": self.enterprise, "is_enterprise_install": "true"}).encode()
 
     async def _signed(self, body: bytes, content_type: str) -> tuple[int, bytes]:
         at = str(int(time.time()))

@@ -34,7 +34,7 @@ async def test_each_launches_approves_and_lists_its_own(begin: Begin, front: Fro
         (card,) = [m for m in await slack.messages(OPS) if session_of(m) and key_of(m) == "card"]
         assert session_of(card) == session.id
         assert f"<@{ADA}>" in texts(card)
-        assert not any(other.id in texts(m) for m in await slack.messages(OPS))
+        assert other.id not in {session_of(m) for m in await slack.messages(OPS)}
     assert {args["channel"] for args in front.called("chat.postMessage", 1)} == {OPS}
 
 
@@ -57,11 +57,11 @@ async def test_nothing_of_one_is_found_in_the_other(begin: Begin, front: Front) 
     assert "steps" in await said(one, ADA, "settings")
     assert (await flagman.core.places.row(f"{TEAMS[0]}/{OPS}")).values.limits.given
     assert not (await flagman.core.places.row(f"{TEAMS[1]}/{OPS}")).values.limits.given
-    await said(one, ADA, "schedule ops '0 9 * * *' the report")
+    await said(one, ADA, 'schedule "0 9 * * *" launch ops "the report"')
     (schedule,) = await flagman.core.schedules.list()
     assert schedule.id in await said(one, GRACE, "schedule list")
     assert schedule.id not in await said(two, GRACE, "schedule list")
-    await said(one, ADA, f"delegate <@{GRACE}> until in 1h")
+    await said(one, ADA, "delegate @grace until friday")
     (lasting,) = await flagman.core.delegations.lasting()
     assert (lasting.by, lasting.to) == (f"slack:{TEAMS[0]}/{ADA}", f"slack:{TEAMS[0]}/{GRACE}")
     assert lasting.id not in await said(two, GRACE, "delegate list")
