@@ -143,17 +143,17 @@ class Access:
 
     async def sees_unreadable(self, session_id: str) -> bool:
         """Whether the actor would see a session whose log cannot be read, by its beginning if that can be read."""
+        sees_lost = False
         try:
             actor = await self._identified()
-            sees_all = actor.admin or actor.reads_all
-            if sees_all and actor.workspace is None:
-                return True
+            # Of a session whose workspace is lost, too, the admins of the first one are told.
+            sees_lost = (actor.admin or actor.reads_all) and not actor.workspace
             begun = await self._supervisor.sessions.beginning(session_id)
         except FlagmanError as error:
-            _log.warning("session %s is not named to %s: %s", session_id, self._actor.id, error)
-            return False
-        # Of a session whose workspace is lost, too, the admins of the first one are told.
-        return await self.sees(begun) if begun else sees_all and not actor.workspace
+            level = logging.DEBUG if sees_lost else logging.WARNING
+            _log.log(level, "session %s is not named to %s: %s", session_id, self._actor.id, error)
+            return sees_lost
+        return await self.sees(begun) if begun else sees_lost
 
     async def operator(self, session_id: str, attempt: str) -> Found:
         """The session, which the actor may steer.
