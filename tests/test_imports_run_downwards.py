@@ -102,10 +102,11 @@ ROOMS: dict[str, str] = {
     ),
     "bot/mcp": "supervisor/core supervisor supervisor/contract bot/sdk",
     "flagman": "supervisor/core supervisor/tools supervisor/contract bot/settings bot/sdk",
+    "bot/setup": "supervisor/core handlers/users bot/install bot/settings bot/store_check",
     "bot/doctor": (
         "storage supervisor/core supervisor/personas handlers/users handlers/directory "
-        "bot/settings bot/sandbox bot/mcp_servers bot/own_tools bot/mcp_check bot/files_check bot/compose "
-        "bot/store_check bot/sdk"
+        "bot/install bot/settings bot/sandbox bot/mcp_servers bot/own_tools bot/mcp_check bot/files_check bot/compose "
+        "bot/store_check bot/setup bot/sdk"
     ),
     "bot/api": (
         "storage supervisor/core supervisor/mcp supervisor supervisor/session_log supervisor/contract "
@@ -121,7 +122,7 @@ ROOMS: dict[str, str] = {
         "storage supervisor/core supervisor/tools supervisor/personas supervisor supervisor/session_log "
         "supervisor/contract bot/settings bot/mcp_servers bot/own_tools bot/secret_key bot/resume_hints bot/local_key "
         "bot/audit_formats bot/sdk bot/mcp bot/store_check "
-        "bot/doctor bot/processes"
+        "bot/doctor bot/setup bot/processes"
     ),
 }
 LONGEST = 400

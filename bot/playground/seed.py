@@ -202,6 +202,7 @@ SCOPES = frozenset(
         "im:read",
         "mpim:read",
         "reactions:read",
+        "team:read",
         "usergroups:read",
         "users:read",
     }

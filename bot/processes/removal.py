@@ -23,6 +23,14 @@ _PAGE = 500
 _log = logging.getLogger("flagman.install")
 
 
+async def removed_alone(ack: AsyncAck) -> None:
+    """The listener where SLACK_BOT_TOKEN is the only token, which an operator has to replace."""
+    _log.error(
+        "Slack revoked the token of SLACK_BOT_TOKEN, or Flagman was removed; `flagman doctor` looks at it"
+    )
+    await ack()
+
+
 class Removal:
     """The listener of `app_uninstalled` and `tokens_revoked`; `changed` is called where a workspace has gone."""
 

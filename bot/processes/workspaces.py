@@ -18,7 +18,7 @@ from bot.compose import Core
 from bot.install import flow
 from bot.install.states import States
 from bot.install.teams import InstalledTeam, InstalledTeams
-from bot.processes.removal import Removal
+from bot.processes.removal import Removal, removed_alone
 from bot.settings import Settings
 from handlers.context import ListenerContext
 from handlers.directories import WorkspaceGone
@@ -143,15 +143,14 @@ async def _kept(keep: Keep, team: InstalledTeam, context: ListenerContext) -> No
 @asynccontextmanager
 async def installing(parts: Core, app: AsyncApp, workspaces: Workspaces, keep: Keep) -> AsyncIterator[None]:
     """Take installations and removals, and keep what is shown in each workspace current."""
-    teams = parts.teams
+    teams, again = parts.teams, asyncio.Event()
+    receive = Removal(parts, teams, again.set).receive if teams else removed_alone
+    app.event("app_uninstalled")(receive)
+    app.event("tokens_revoked")(receive)
     if teams is None:
         yield
         return
     await teams.installations.reseal()
-    again = asyncio.Event()
-    removal = Removal(parts, teams, again.set)
-    for kind in ("app_uninstalled", "tokens_revoked"):
-        app.event(kind)(removal.receive)
     kept = asyncio.create_task(workspaces.keep(teams, keep, again))
     try:
         yield
