@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 
 import aiohttp
@@ -25,6 +26,7 @@ from storage.errors import StorageError, note_outage
 INSTALL, REDIRECT = "/slack/install", "/slack/oauth_redirect"
 # What comes back in the address is short; anything else is none of Slack's.
 LONGEST_QUERY = 4_000
+BURST = 120
 _UNREACHABLE = (SlackApiError, aiohttp.ClientError, TimeoutError, OSError)
 _HEADERS: dict[str, str | Sequence[str]] = {
     "Content-Type": "text/html; charset=utf-8",
@@ -114,6 +116,9 @@ def mount(
         handle: Callable[[AsyncBoltRequest], Awaitable[BoltResponse]],
     ) -> Callable[..., Awaitable[web.Response]]:
         async def handled(request: web.Request) -> web.Response:
+            if not begun.take():
+                said = "Too many installations were begun just now. Please try again in a minute."
+                return await to_aiohttp_response(_page(429, "Flagman is not installed.", said, _AGAIN))
             if len(request.query_string) > LONGEST_QUERY:
                 return await to_aiohttp_response(
                     _page(400, "Flagman is not installed.", _WHY["invalid_state"], _AGAIN)
@@ -128,8 +133,25 @@ def mount(
 
         return handled
 
+    begun = _Pace()
     app.router.add_get(INSTALL, route(flow.handle_installation))
     app.router.add_get(REDIRECT, route(flow.handle_callback))
+
+
+class _Pace:
+    """Requests of everybody in this process, since anybody may open the pages: `BURST`, and one more every second."""
+
+    def __init__(self) -> None:
+        self._left, self._at = float(BURST), time.monotonic()
+
+    def take(self) -> bool:
+        """Count a request; False where there are too many."""
+        now = time.monotonic()
+        self._left, self._at = min(float(BURST), self._left + now - self._at), now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
 
 
 def _page(status: int, head: str, said: str, after: str = "") -> BoltResponse:

@@ -14,6 +14,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.clock import Clock
 from bot.compose import Core, core, gateway
+from bot.install.flow import INSTALL
 from bot.local_key import local_key
 from bot.processes import slack, slack_requests
 from bot.processes.local_playground import stand_in
@@ -95,6 +96,9 @@ def _welcome(settings: Settings) -> str:
         where = f"Playground:  http://{settings.host}:{settings.port}/   (a local stand-in for Slack)"
     else:
         where = f"Slack:       {settings.slack_api_url}"
+    if settings.installs:
+        first = "that of SLACK_BOT_TOKEN, and those" if settings.slack_bot_token else "those"
+        where += f"\n  Workspaces:  {first} that install it at {INSTALL}"
     rest = f"Model:       {model}\n  Data:        {settings.data}\n  Stop:        Ctrl-C"
     return f"Flagman is ready.\n  {where}\n  {rest}"
 

@@ -8,7 +8,7 @@ import aiohttp
 from pydantic import SecretStr
 
 from tests.support.scenario import APPROVE, key_of, session_of
-from tests.support.slack import ADA, GRACE, LINUS, OPS, Slack, texts, wait_for
+from tests.support.slack import ADA, ADA_DM, GRACE, LINUS, OPS, Slack, texts, wait_for
 from tests.workspaces.conftest import Begin
 from tests.workspaces.front import TEAMS, Front
 
@@ -102,3 +102,46 @@ async def test_a_key_of_a_person_is_bound_to_their_workspace(begin: Begin) -> No
                 assert answer.status == status, await answer.text()
                 if status == 201:
                     assert (await answer.json())["channel"] == f"{TEAMS[1]}/{OPS}"
+
+
+async def test_an_event_of_one_wakes_nothing_of_the_other(begin: Begin) -> None:
+    flagman = await begin(api_keys=SecretStr(f"all:launch+read_all:{'3' * 32}"))
+    one, two = await flagman.install(0), await flagman.install(1)
+    mine, theirs = await flagman.launch(one), await flagman.launch(two)
+    for slack, session in ((one, mine), (two, theirs)):
+        await flagman.asked(slack, session)
+        await said(slack, ADA, f"pause {session.id} until event: deploy.finished")
+    await said(one, ADA, 'event deploy.finished {"n": 1}')
+    await flagman.session(lambda s: s.pause is None or not s.waits, mine.id)
+    assert (await flagman.core.supervisor.get(theirs.id)).waits
+    # One that nobody waited for, and then a program without a workspace.
+    await said(one, ADA, "event tests.passed {}")
+    await said(two, ADA, f"pause {theirs.id} until event: tests.passed")
+    assert (await flagman.core.supervisor.get(theirs.id)).waits
+    async with aiohttp.ClientSession(flagman.url) as program:
+        body, headers = {"type": "tests.passed"}, {"Authorization": f"Bearer {'3' * 32}"}
+        async with program.post("/v1/events", json=body, headers=headers) as answer:
+            assert answer.status < 300, await answer.text()
+    await flagman.session(lambda s: s.pause is None or not s.waits, theirs.id)
+
+
+async def test_each_is_told_of_its_own_by_direct_message_and_home(begin: Begin, front: Front) -> None:
+    flagman = await begin(
+        persona={"approvals": [{"tool": "*", "mode": "ask", "approvers": {"groups": ["sre"]}}]}
+    )
+    one, two = await flagman.install(0), await flagman.install(1)
+    for slack in (one, two):
+        await said(slack, ADA, "notify dm")
+        await slack.home(ADA)
+    mine = await flagman.launch(one)
+    direct = await one.message(ADA_DM, lambda m: "Needs" in texts(m) or mine.id in texts(m))
+    assert direct
+
+    async def current() -> bool:
+        return mine.id in await _tab(one, ADA)
+
+    await wait_for(current)
+    assert mine.id not in await _tab(two, ADA)
+    assert await two.messages(ADA_DM) == []
+    assert (await flagman.approve(one, mine, GRACE))["ok"]
+    await flagman.session(lambda s: s.ended, mine.id)
