@@ -29,7 +29,7 @@ Json = dict[str, Any]
 
 
 class Shared(Flagman):
-    """Flagman in HTTP mode, which workspaces install at `url`."""
+    """Flagman in HTTP mode, or in Socket Mode where it has an app token; workspaces install it at `url`."""
 
     front: Front
 
@@ -43,7 +43,10 @@ class Shared(Flagman):
         app = await self._stack.enter_async_context(bolt.bolt_app(parts, self.config, client))
         served = application(parts)
         mount_install(served, parts, self.config)
-        slack_requests.mount(served, app, self.config.slack_signing_secret, self.config.slack_api_url)
+        if self.config.slack_app_token:
+            await self._stack.enter_async_context(bolt.socket_mode(app, self.config, client))
+        else:
+            slack_requests.mount(served, app, self.config.slack_signing_secret, self.config.slack_api_url)
         await self._stack.enter_async_context(listen(served, self.config))
 
     async def install(self, n: int) -> Slack:

@@ -14,12 +14,15 @@ from urllib.parse import parse_qsl, urlencode
 
 import aiohttp
 from aiohttp import web
+from slack_bolt.request.internals import parse_body
 
 from bot.install.manifest import scopes
 from bot.playground.seed import BOT_ID, BOT_USER, TEAM_ID
 from bot.playground.transport.http_mode import signature
+from bot.playground.transport.link import Kind
+from bot.playground.transport.socket_mode import SocketLinks
 from tests.support.ports import free_port
-from tests.support.slack import BOT_TOKEN, SIGNING_SECRET, Slack
+from tests.support.slack import APP_TOKEN, BOT_TOKEN, SIGNING_SECRET, Slack
 
 CLIENT_ID, CLIENT_SECRET = "111.222", "the secret of the app"
 # As long as that of the playground, so that no length changes.
@@ -46,6 +49,8 @@ class Front:
         self.codes: dict[str, int] = {}
         self.exchanged = 0
         self.calls: list[tuple[str, int, Json]] = []
+        # What is delivered goes over Flagman's websocket where there is one, as for all workspaces of an app.
+        self.sockets = SocketLinks(lambda: None)
         self._stack = AsyncExitStack()
         self._addresses: list[str] = []
 
@@ -58,6 +63,7 @@ class Front:
         app.router.add_get("/oauth/v2/authorize", self._authorize)
         app.router.add_route("*", "/api/{method}", self._api)
         app.router.add_post("/deliver/{n}", self._deliver)
+        app.router.add_get("/link", self.sockets.handle)
         app.router.add_route("*", "/w{n}/{path:.*}", self._forward)
         self._session = await self._stack.enter_async_context(aiohttp.ClientSession())
         for n, slack in enumerate(self.workspaces):
@@ -138,6 +144,9 @@ class Front:
             return web.json_response(
                 self.exchange({k: str(v) for k, v in form.items()}, request.headers.get("Authorization", ""))
             )
+        if (method, token) == ("apps.connections.open", APP_TOKEN):
+            ticket = self.sockets.ticket(30)
+            return web.json_response({"ok": True, "url": f"ws://127.0.0.1:{self.port}/link?ticket={ticket}"})
         if token not in self.tokens:
             return web.json_response({"ok": False, "error": "invalid_auth"})
         n, until = self.tokens[token]
@@ -236,6 +245,12 @@ class Front:
         return urlencode({**form, "enterprise_id": self.enterprise, "is_enterprise_install": "true"}).encode()
 
     async def _signed(self, body: bytes, content_type: str) -> tuple[int, bytes]:
+        if self.sockets.connected:
+            payload = parse_body(body.decode(), content_type)
+            kind: Kind = "interactive" if b"payload=" in body[:8] else "slash_commands"
+            ack = await self.sockets.send("events_api" if body.startswith(b"{") else kind, payload, 60)
+            assert ack.ok, ack
+            return 200, json.dumps(ack.payload).encode() if ack.payload else b""
         at = str(int(time.time()))
         headers = {
             "Content-Type": content_type,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import SecretStr
 
 from supervisor.core.events.base import workspace_of
-from tests.support.slack import ADA, BOT, OPS
+from tests.support.slack import ADA, APP_TOKEN, BOT, OPS
 from tests.workspaces.conftest import Begin
 from tests.workspaces.front import ENTERPRISE, TEAMS, Front
 
@@ -67,3 +67,14 @@ async def test_who_comes_from_another_workspace_is_a_stranger(begin: Begin, fron
         assert "Started" not in str(answer), answer
         assert session.id not in str(answer) or "no session" in str(answer) or "no rights" in str(answer)
     assert not (await flagman.core.supervisor.get(session.id)).ended
+
+
+async def test_one_app_token_serves_all_workspaces_in_socket_mode(begin: Begin, front: Front) -> None:
+    flagman = await begin(slack_app_token=SecretStr(APP_TOKEN))
+    assert front.sockets.count == 1
+    one, two = await flagman.install(0), await flagman.install(1)
+    for slack, team in ((one, TEAMS[0]), (two, TEAMS[1])):
+        session = await flagman.launch(slack)
+        assert session.launched_by == f"slack:{team}/{ADA}"
+        assert (await flagman.approve(slack, session))["ok"]
+        assert (await flagman.session(lambda s: s.ended, session.id)).lifecycle == "completed"
