@@ -26,6 +26,8 @@ class WorkspaceGone(FlagmanError):
     def __init__(self, team: str) -> None:
         super().__init__(
             f"Flagman is not installed in the workspace {team}; somebody there can install it again."
+            if team
+            else "Ids without a workspace are those of the first one, and there is none; write T0123ABCD/U0123ABCD."
         )
 
 
@@ -131,7 +133,7 @@ class Directories:
             try:
                 return await (await self.at(team_of(name))).look_up(kind, name)
             except WorkspaceGone as gone:
-                return NameFound(exists=False, said=str(gone))
+                return NameFound(exists=False, said=str(gone).removesuffix("."))
         keys = await self._teams.keys() if self._teams else [""]
         found = [await (await self.at(key)).look_up(kind, name) for key in keys]
         if not found:

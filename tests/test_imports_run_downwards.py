@@ -57,7 +57,8 @@ ROOMS: dict[str, str] = {
     ),
     "handlers/listeners": (
         "storage supervisor/core supervisor/tools supervisor/mcp supervisor supervisor/session_log "
-        "supervisor/contract handlers/action_ids handlers/team_ids handlers/origin handlers/users handlers/blocks "
+        "supervisor/contract handlers/action_ids handlers/team_ids handlers/origin handlers/users "
+        "handlers/directories handlers/blocks "
         "handlers/middleware "
         "handlers/private_answers handlers/quotes handlers/messages handlers/modals handlers/context"
     ),

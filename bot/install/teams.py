@@ -81,7 +81,7 @@ class InstalledTeams:
         found = await self.installations.find(team_id) if team_id else None
         if found is None:
             self._known.pop(key, None)
-            raise WorkspaceGone(key or team_id or "that Flagman was first installed in")
+            raise WorkspaceGone(team_id)
         return self._team(key, team_id, found)
 
     async def sent_by(self, team_id: str, enterprise_id: str) -> InstalledTeam | None:

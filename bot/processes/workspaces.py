@@ -123,7 +123,7 @@ class Workspaces:
                 try:
                     found[key] = await teams.of(key)
                 except FlagmanError as error:
-                    _log.info("the workspace %s is left out: %s", key, error)
+                    _log.debug("the workspace %s is left out: %s", key, error)
         except StorageError as error:
             _log.info("workspaces are not looked for: %s", error)
             return

@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 from slack_sdk.web.async_client import AsyncWebClient
 
-from handlers.directories import Teams, WorkspaceGone
+from handlers.directories import Teams
 from handlers.directory import SlackDirectory
 from handlers.projection.projector import Projector
 from storage.queue import StartedJob
-from supervisor.core.errors import SessionNotFound
+from supervisor.core.errors import FlagmanError, SessionNotFound
 from supervisor.core.events.base import workspace_of
 from supervisor.repository import Sessions
 from supervisor.runtime.worker import Done, Later, Signals
@@ -38,7 +38,8 @@ class Projectors:
         key = workspace_of(session.origin)
         try:
             projector = await self._of(key)
-        except WorkspaceGone as gone:
+        except FlagmanError as gone:
+            # It was removed, or its token cannot be decrypted.
             if key not in self._gone:
                 _log.warning("%s Its sessions are not shown until then.", gone)
                 self._gone.add(key)

@@ -13,8 +13,11 @@ from redis.asyncio import Redis
 from bot.install.states import States
 from bot.processes.removal import REASON
 from bot.settings import Settings
+from bot.store_check import check_store
+from storage.keys import TimerKey
 from storage.marks import OnceStore
 from supervisor.core.messages import ModelReply, ModelRequest
+from supervisor.schedules import OWNER
 from tests.support.scripted import told
 from tests.support.slack import ADA, OPS, texts
 from tests.workspaces.conftest import SHIP, Begin, Shared
@@ -66,6 +69,32 @@ async def test_what_runs_is_paused_and_shown_again_when_it_is_back(
     assert len(await one.messages(OPS)) == before
     assert (await flagman.approve(one, waits))["ok"]
     assert (await flagman.session(lambda s: s.ended, waits.id)).lifecycle == "completed"
+
+
+async def test_a_schedule_of_a_workspace_that_is_gone_is_paused_with_the_reason(
+    begin: Begin, front: Front
+) -> None:
+    flagman = await begin()
+    one = await flagman.install(0)
+    await one.command(ADA, OPS, 'schedule "0 9 * * *" launch ops "the report"')
+    (schedule,) = await flagman.core.schedules.list()
+    await front.uninstall(0)
+    due = schedule.model_copy(update={"due": schedule.created_at})
+    await flagman.core.schedules._rows.put(schedule.id, due.model_dump_json().encode())
+    await flagman.core.creators().fire(TimerKey(OWNER, schedule.id))
+    paused = await flagman.core.schedules.get(schedule.id)
+    assert paused.due is None
+    assert "not installed in the workspace" in paused.last_problem
+    assert not paused.untold
+
+
+async def test_doctor_names_the_workspaces_and_what_is_wrong_with_them(
+    begin: Begin, front: Front, redis: Redis
+) -> None:
+    flagman = await begin()
+    await flagman.install(0)
+    (found,) = [one async for one in check_store(redis, "") if one.what == "Workspaces"]
+    assert (found.state, found.found) == ("ok", "1 installed it: Workspace 0")
 
 
 async def test_a_late_event_removes_nothing_that_was_installed_again(begin: Begin, front: Front) -> None:

@@ -12,6 +12,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.install.seal import Seal
 from bot.install.store import Installations
+from bot.store_check import check_store
 from storage import keys
 from storage.rows import RowStore
 from tests.workspaces.conftest import Begin
@@ -96,6 +97,8 @@ async def test_a_refused_refresh_is_tried_no_more_than_every_few_minutes(front: 
     assert front.exchanged == 2
     (row,) = await one.all()
     assert row.problem == "invalid_refresh_token"
+    (found,) = [one async for one in check_store(redis, "") if one.what == "Workspaces"]
+    assert (found.state, "invalid_refresh_token" in found.found) == ("wrong", True)
 
 
 async def test_tokens_are_rotated_while_people_work(begin: Begin, front: Front) -> None:

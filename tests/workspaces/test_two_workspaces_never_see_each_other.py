@@ -94,6 +94,13 @@ async def test_a_key_of_a_person_is_bound_to_their_workspace(begin: Begin) -> No
                         assert answer.status == (200 if one_id in seen else 404), (key, what)
             async with session.get("/v1/audit", headers=headers) as answer:
                 assert {row["session_id"] for row in (await answer.json())["rows"]} <= seen
+        for key, status in (("1", 200), ("2", 404)):
+            address, headers = (
+                f"/v1/channels/{TEAMS[0]}%2F{OPS}/settings",
+                {"Authorization": f"Bearer {key * 32}"},
+            )
+            async with session.get(address, headers=headers) as answer:
+                assert answer.status == status
         headers = {"Authorization": f"Bearer {'2' * 32}"}
         # A channel without a workspace is one of the owner's, and that of another workspace is not found.
         for channel, status in ((OPS, 201), (f"{TEAMS[1]}/{OPS}", 201), (f"{TEAMS[0]}/{OPS}", 404)):

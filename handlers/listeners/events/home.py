@@ -15,6 +15,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from handlers.context import ListenerContext
+from handlers.directories import WorkspaceGone
 from handlers.messages.home import HomeTab, Need, Scheduled, home
 from handlers.team_ids import bare, qualified, team_of
 from handlers.users import actor_of
@@ -128,6 +129,8 @@ async def _publish_changed(flagman: ListenerContext, at: At, published: dict[str
             if published.get(person) != mark:
                 await client.views_publish(user_id=bare(person), view=view)
                 published[person] = mark
+        except WorkspaceGone:
+            continue
         except (FlagmanError, SlackApiError, aiohttp.ClientError, TimeoutError) as error:
             # It is published again with the next change, or when the person opens it.
             _log.info("the home tab of %s is not current: %s", person, error)
