@@ -266,7 +266,7 @@ async def core(settings: Settings, *, tools: Toolset | None = None) -> AsyncIter
         of_servers = [secret for one in mcp.values() for secret in one.secrets]
         secrets = [*settings.secrets, *signing_keys(settings), *passwords, *of_servers]
         mask = Masker(secrets, _values(granted))
-        teams = _teams(settings, redis, directory)
+        teams = _teams(settings, redis, directory, mask)
         if teams:
             directory.attach(teams)
             stack.push_async_callback(teams.close)
@@ -297,7 +297,7 @@ async def core(settings: Settings, *, tools: Toolset | None = None) -> AsyncIter
         )
 
 
-def _teams(settings: Settings, redis: Redis, directory: Directories) -> InstalledTeams | None:
+def _teams(settings: Settings, redis: Redis, directory: Directories, mask: Masker) -> InstalledTeams | None:
     """The workspaces that installed Flagman; None where they cannot. Raises InvalidInput as `resume_tokens`."""
     if not settings.installs or settings.slack_client_secret is None:
         return None
@@ -309,7 +309,7 @@ def _teams(settings: Settings, redis: Redis, directory: Directories) -> Installe
         settings.slack_client_id,
         settings.slack_client_secret.get_secret_value(),
     )
-    teams = InstalledTeams(installations, directory.of_team, settings.slack_api_url)
+    teams = InstalledTeams(installations, directory.of_team, settings.slack_api_url, mask.learn)
     return teams
 
 

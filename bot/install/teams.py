@@ -49,9 +49,14 @@ class InstalledTeams:
     """
 
     def __init__(
-        self, installations: Installations, make: Callable[[str], SlackDirectory], api_url: str
+        self,
+        installations: Installations,
+        make: Callable[[str], SlackDirectory],
+        api_url: str,
+        learn: Callable[[list[str]], None],
     ) -> None:
-        self.installations, self._make, self._api_url = installations, make, api_url
+        """`make` makes the directory of a workspace, and `learn` is told each token, so that it is masked."""
+        self.installations, self._make, self._api_url, self._learn = installations, make, api_url, learn
         self._known: dict[str, InstalledTeam] = {}
         self._session: aiohttp.ClientSession | None = None
 
@@ -124,6 +129,8 @@ class InstalledTeams:
         row, known = found.row, self._known.get(key)
         if known is None or known.bot_user_id != row.bot_user_id or known.url != row.url:
             self._known[key] = known = self._made(key, team_id, row)
+        if known.client.token != found.token:
+            self._learn([found.token])
         known.client.token = known.outbox.token = found.token
         known.read_at[0] = time.monotonic()
         return known

@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 from pydantic import SecretStr
 
+from bot.install.flow import INSTALL
 from bot.settings import Settings, read_settings
 from bot.setup.app import link_of, manifest_for, read_variables, write_variables
 from bot.setup.checks import call, identity_of, scopes_of, socket_of
@@ -107,6 +108,10 @@ class Walk:
         token = settings.slack_bot_token
         while True:
             token = token or self._entered(BOT, given)
+            if token is None and settings.installs:
+                said = "none, since workspaces install Flagman by themselves"
+                self._note(Finding("Slack's bot token", "note", said, f"open {INSTALL} of its address there"))
+                return await self._way_in(session, settings, given), given
             if token is None:
                 self._note(Finding("Slack's bot token", "wrong", f"there is no {BOT}", _WHERE[BOT]))
                 return settings.model_copy(update={"slack_bot_token": None}), given

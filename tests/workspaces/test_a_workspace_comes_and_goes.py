@@ -161,6 +161,8 @@ async def test_tokens_stand_encrypted_and_move_to_a_new_key(begin: Begin, front:
     flagman = await begin(secret_key=SecretStr(first))
     await flagman.install(0)
     (token,) = front.tokens
+    await flagman.launch(front.workspaces[0])
+    assert token not in flagman.core.mask(f"the token {token}")
     rows = await redis.hgetall("flagman:installations")
     assert token.encode() not in str(rows).encode()
     await begin(secret_key=SecretStr(f"{second},{first}"))
