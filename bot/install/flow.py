@@ -158,8 +158,8 @@ def _page(status: int, head: str, said: str, after: str = "") -> BoltResponse:
     """A plain page; `after` is HTML."""
     body = (
         '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        "<title>Flagman</title><style>body{font:16px/1.5 system-ui;max-width:36rem;margin:4rem auto;padding:0 1rem;"
-        "color-scheme:light dark}</style>"
+        "<title>Flagman</title><style>:root{color-scheme:light dark}"
+        "body{font:16px/1.5 system-ui;max-width:36rem;margin:4rem auto;padding:0 1rem}</style>"
         f"<h1>{html.escape(head)}</h1><p>{html.escape(said)}</p><p>{after}</p></html>"
     )
     return BoltResponse(status=status, body=body, headers=_HEADERS)

@@ -42,6 +42,9 @@ class Removal:
         about = (body.get("authorizations") or [{}])[0]
         team_id = str(about.get("team_id") or body.get("team_id") or "")
         enterprise_id = str(about.get("enterprise_id") or body.get("enterprise_id") or "")
+        if self._parts.settings.slack_bot_token and not await self._teams.key_of(team_id):
+            await removed_alone(ack)
+            return
         if not await self._counts(team_id, enterprise_id):
             for key in await self._teams.removed(team_id, enterprise_id):
                 _log.warning("the workspace %s has removed Flagman", key or team_id)

@@ -7,6 +7,8 @@ from functools import partial
 import aiohttp
 from pydantic import SecretStr
 
+from supervisor.contract.grants import GrantRequest, GrantService
+from supervisor.core.events import Actor
 from tests.support.scenario import APPROVE, key_of, session_of
 from tests.support.slack import ADA, ADA_DM, GRACE, LINUS, OPS, Slack, texts, wait_for
 from tests.workspaces.conftest import Begin
@@ -71,6 +73,23 @@ async def test_nothing_of_one_is_found_in_the_other(begin: Begin, front: Front) 
     assert (await flagman.core.supervisor.get(mine.id)).calls_in("awaiting")
     assert (await flagman.approve(one, mine, GRACE))["ok"]
     assert (await flagman.session(lambda s: s.ended, mine.id)).lifecycle == "completed"
+
+
+async def test_what_is_allowed_in_a_channel_of_one_is_not_in_that_of_the_other(begin: Begin) -> None:
+    flagman = await begin()
+    one, two = await flagman.install(0), await flagman.install(1)
+    mine = await flagman.launch(one)
+    await flagman.asked(one, mine)
+    (call,) = (await flagman.core.supervisor.get(mine.id)).calls_in("awaiting")
+    services = flagman.core.services()
+    here, there = (GrantService(services, Actor(id=f"slack:{team}/{ADA}")) for team in TEAMS)
+    request = GrantRequest.of(scope="channel", until="in 1h", digest=call.call.digest, request=call.request)
+    await here.allow(mine.id, call.call_id, request)
+    assert [one.channel for one in await here.list()] == [f"{TEAMS[0]}/{OPS}"]
+    assert await there.list() == []
+    again, theirs = await flagman.launch(one), await flagman.launch(two)
+    assert (await flagman.session(lambda s: s.ended, again.id)).lifecycle == "completed"
+    await flagman.asked(two, theirs)
 
 
 async def _tab(slack: Slack, user: str) -> str:
