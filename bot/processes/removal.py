@@ -15,6 +15,7 @@ from bot.install.teams import InstalledTeams
 from handlers.users import code_of
 from supervisor.core.errors import FlagmanError
 from supervisor.core.events.base import SYSTEM, workspace_of
+from supervisor.effects import index_of
 
 REASON = "Flagman was removed from this workspace in Slack. Install it there again, and resume."
 # Slack's codes for a token that counts no more.
@@ -83,7 +84,7 @@ class Removal:
 
     async def _sessions(self, key: str, index: Any) -> list[str]:
         found, last = list[str](), None
-        while rows := await self._parts.log.index(index, after=last, limit=_PAGE):
+        while rows := await self._parts.log.index(index_of(index, key), after=last, limit=_PAGE):
             last = rows[-1]
             for session_id, _ in rows:
                 try:

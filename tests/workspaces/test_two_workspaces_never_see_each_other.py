@@ -5,9 +5,12 @@ from __future__ import annotations
 from functools import partial
 
 import aiohttp
+import pytest
 from pydantic import SecretStr
 
+from supervisor.contract import reader
 from supervisor.contract.grants import GrantRequest, GrantService
+from supervisor.contract.reader import SessionReader
 from supervisor.core.events import Actor
 from tests.support.scenario import APPROVE, key_of, session_of
 from tests.support.slack import ADA, ADA_DM, GRACE, LINUS, OPS, Slack, texts, wait_for
@@ -171,3 +174,25 @@ async def test_each_is_told_of_its_own_by_direct_message_and_home(begin: Begin, 
     assert await two.messages(ADA_DM) == []
     assert (await flagman.approve(one, mine, GRACE))["ok"]
     await flagman.session(lambda s: s.ended, mine.id)
+
+
+async def test_a_busy_workspace_hides_nothing_of_another(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lists look at so many sessions, of which those of others do not count."""
+    monkeypatch.setattr(reader, "LOOKED_AT", 1)
+    flagman = await begin()
+    one, two = await flagman.install(0), await flagman.install(1)
+    mine = await flagman.launch(one)
+    await flagman.asked(one, mine)
+    busy = [await flagman.launch(two) for _ in range(3)]
+    for session in busy:
+        await flagman.asked(two, session)
+    services = flagman.core.services()
+    for key in (f"slack:{TEAMS[0]}/{ADA}", f"slack:{ADA}"):
+        actor = Actor(id=key)
+        found = SessionReader(services, actor)
+        wanted = [mine.id] if actor.workspace else []
+        assert [session.id for session in await found.recent(limit=1)] == wanted
+        assert [request.session.id for request in await found.inbox(limit=1)] == wanted
+        assert [view.id for view in (await found.page(limit=1)).sessions] == wanted
