@@ -134,7 +134,8 @@ class Directories:
                 return await (await self.at(team_of(name))).look_up(kind, name)
             except WorkspaceGone as gone:
                 return NameFound(exists=False, said=str(gone).removesuffix("."))
-        keys = await self._teams.keys() if self._teams else [""]
+        keys = [""] if self.home.connected or self._teams is None else []
+        keys += [key for key in (await self._teams.keys() if self._teams else ()) if key not in keys]
         found = [await (await self.at(key)).look_up(kind, name) for key in keys]
         if not found:
             raise NameUnknown(None)

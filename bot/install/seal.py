@@ -16,7 +16,8 @@ class Seal:
 
     def __init__(self, purpose: str, keys: Sequence[str]) -> None:
         sums = [hashlib.sha256(f"{purpose}: {key}".encode()).digest() for key in keys]
-        self._cipher = MultiFernet([Fernet(base64.urlsafe_b64encode(one)) for one in sums])
+        self._ciphers = [Fernet(base64.urlsafe_b64encode(one)) for one in sums]
+        self._cipher = MultiFernet(self._ciphers)
 
     def close(self, text: str) -> str:
         """Return the text encrypted."""
@@ -35,7 +36,7 @@ class Seal:
     def is_current(self, sealed: str) -> bool:
         """Whether the first key decrypts it, so that the others are not needed for it any more."""
         try:
-            self._cipher._fernets[0].decrypt(sealed.encode())
+            self._ciphers[0].decrypt(sealed.encode())
         except (InvalidToken, ValueError):
             return False
         return True

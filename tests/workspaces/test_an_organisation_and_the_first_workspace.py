@@ -39,6 +39,7 @@ async def test_the_workspace_of_the_token_stays_the_first_one(begin: Begin, fron
     alone = await begin(slack_bot_token=SecretStr("xoxb-own"), slack_client_id="", slack_client_secret=None)
     old = await alone.launch(front.workspaces[0], "before")
     both = await begin(slack_bot_token=SecretStr("xoxb-own"))
+    assert (await both.core.directory.look_up("group", "sre")).exists
     two = await both.install(1)
     mine, theirs = await both.launch(front.workspaces[0]), await both.launch(two)
     assert (old.launched_by, workspace_of(old.origin)) == (f"slack:{ADA}", "")
