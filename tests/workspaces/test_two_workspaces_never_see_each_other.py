@@ -196,3 +196,16 @@ async def test_a_busy_workspace_hides_nothing_of_another(
         assert [session.id for session in await found.recent(limit=1)] == wanted
         assert [request.session.id for request in await found.inbox(limit=1)] == wanted
         assert [view.id for view in (await found.page(limit=1)).sessions] == wanted
+
+
+async def test_a_rate_of_one_workspace_holds_up_no_other(begin: Begin, front: Front) -> None:
+    """The channel has the same id in both, and Slack lets Flagman post in one of them in ten minutes only."""
+    flagman = await begin()
+    one, two = await flagman.install(0), await flagman.install(1)
+    await one.fault("chat.postMessage", status=429, retry_after=600, times=1000)
+    mine = await flagman.launch(one)
+    await wait_for(lambda: front.called("chat.postMessage", 0))
+    theirs = await flagman.launch(two)
+    assert (await flagman.approve(two, theirs))["ok"]
+    await flagman.session(lambda s: s.ended, theirs.id)
+    assert mine.id not in {session_of(message) for message in await one.messages(OPS)}
