@@ -114,7 +114,7 @@ ROOMS: dict[str, str] = {
         "bot/audit_formats bot/compose bot/store_check bot/sdk bot/mcp"
     ),
     "bot/processes": (
-        "storage supervisor/core "
+        "storage supervisor/core supervisor "
         "handlers/users handlers/directories handlers/middleware handlers/projection handlers/context "
         "handlers/listeners handlers/app bot/install bot/playground bot/settings bot/compose bot/workers "
         "bot/persona_reports bot/clock bot/local_key bot/api"

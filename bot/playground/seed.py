@@ -202,7 +202,6 @@ SCOPES = frozenset(
         "im:read",
         "mpim:read",
         "reactions:read",
-        "team:read",
         "usergroups:read",
         "users:read",
     }

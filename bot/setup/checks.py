@@ -30,12 +30,11 @@ WITHOUT = {
     "mpim:history": "group messages are not heard",
     "mpim:read": "who sees group messages is not known, so nobody has rights there",
     "reactions:read": "reactions decide nothing",
-    "team:read": "it is not known whether workspaces that personas name exist",
     "usergroups:read": "nobody counts as a member of a group that may approve",
     "users:read": "who people are is not known, so nobody has rights",
 }
 # Without these a part of what people see does not work, and the rest does.
-OPTIONAL = {"assistant:write", "files:write", "files:read", "team:read", "chat:write.public"}
+OPTIONAL = {"assistant:write", "files:write", "files:read", "chat:write.public"}
 
 
 def reason(answer: dict[str, Any]) -> str:

@@ -64,4 +64,4 @@ async def test_each_kind_of_conversation_has_its_own(client: AsyncWebClient, sla
 async def test_flagman_has_the_scopes_of_its_manifest() -> None:
     async with Slack() as slack:
         client = AsyncWebClient(token=BOT_TOKEN, base_url=slack.api_url)
-        assert await refused(client, "users.lookupByEmail") == "missing_scope"
+        assert await refused(client, "team.info") == "missing_scope"
