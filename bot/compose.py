@@ -13,13 +13,15 @@ from functools import cached_property, partial
 
 from redis.asyncio import Redis
 
+from bot.install.store import Installations
+from bot.install.teams import InstalledTeams
 from bot.mcp_servers import configured
 from bot.own_tools import all_tools
 from bot.resume_hints import Hints, hints_of
 from bot.secret_key import secret_keys, signing_keys
 from bot.settings import Settings
 from handlers.announcements import Announcements
-from handlers.directory import SlackDirectory
+from handlers.directories import Directories
 from handlers.origin import SlackChannels
 from handlers.projection.permalinks import card_addresses
 from storage import keys
@@ -46,11 +48,13 @@ from supervisor.contract.creators import Creators
 from supervisor.contract.followers import Followers
 from supervisor.contract.parts import ServiceParts
 from supervisor.core.errors import InvalidInput, PersonaInvalid
+from supervisor.core.events.base import workspace_of
 from supervisor.core.persona import Grants
 from supervisor.core.state import Session
 from supervisor.core.text.masking import Masker
 from supervisor.delegations import Delegations
 from supervisor.mcp.config import Server
+from supervisor.mcp.sealing import Sealer
 from supervisor.mcp.secrets import Secrets
 from supervisor.models import DemoGateway, ProviderGateway, make_gateway
 from supervisor.notifications import Notifications
@@ -98,13 +102,14 @@ class Core:
     deliveries: SignalRouter
     schedules: Schedules
     mask: Masker
-    directory: SlackDirectory
+    directory: Directories
     places: PlaceSettings
     delegations: Delegations
     notifications: Notifications
     closing: AsyncExitStack
     mcp: Mapping[str, Server]
     server: EmbeddedServer | None = None
+    teams: InstalledTeams | None = None
 
     async def while_store_lives(self) -> None:
         """Wait without end. Raises EmbeddedServerLost when the embedded server ends; another one may come back."""
@@ -212,7 +217,7 @@ class Core:
 
     async def _card(self, session: Session) -> str:
         """The address of the card of a session; empty where it has none, or the workspace is not known."""
-        workspace = self.directory.workspace
+        workspace = await self.directory.address_of(workspace_of(session.origin))
         return (await card_addresses(self.rows, [session], workspace))[session.id] if workspace else ""
 
     @property
@@ -256,7 +261,7 @@ async def core(settings: Settings, *, tools: Toolset | None = None) -> AsyncIter
     folder = _personas(settings, builtin, mcp)
     # Those of servers come to it as they are connected.
     known = dict(builtin) if mcp else builtin
-    directory = SlackDirectory(settings.admin_ids, settings.team_ids)
+    directory = Directories(settings.admin_ids, settings.team_ids)
     names = PersonaNames(folder.files, directory.look_up)
     async with AsyncExitStack() as stack:
         server = None if settings.redis_url else EmbeddedServer(settings.data)
@@ -287,6 +292,10 @@ async def core(settings: Settings, *, tools: Toolset | None = None) -> AsyncIter
         of_servers = [secret for one in mcp.values() for secret in one.secrets]
         secrets = [*settings.secrets, *signing_keys(settings), *passwords, *of_servers]
         mask = Masker(secrets, _values(granted))
+        teams = _teams(settings, redis, directory, mask)
+        if teams:
+            directory.attach(teams)
+            stack.push_async_callback(teams.close)
         yield Core(
             settings,
             redis,
@@ -310,7 +319,24 @@ async def core(settings: Settings, *, tools: Toolset | None = None) -> AsyncIter
             stack,
             mcp,
             server,
+            teams,
         )
+
+
+def _teams(settings: Settings, redis: Redis, directory: Directories, mask: Masker) -> InstalledTeams | None:
+    """The workspaces that installed Flagman; None where they cannot. Raises InvalidInput as `resume_tokens`."""
+    if not settings.installs or settings.slack_client_secret is None:
+        return None
+    installations = Installations(
+        RowStore(redis, keys.installations()),
+        Sealer(secret_keys(settings), b"flagman installations of workspaces: "),
+        now,
+        lambda: teams.client(),
+        settings.slack_client_id,
+        settings.slack_client_secret.get_secret_value(),
+    )
+    teams = InstalledTeams(installations, directory.of_team, settings.slack_api_url, mask.learn)
+    return teams
 
 
 def _personas(settings: Settings, known: Toolset, servers: Collection[str]) -> PersonaFolder:

@@ -270,6 +270,16 @@ def connecting(step: str) -> str:
     return f"{_PREFIX}:connecting:{step}"
 
 
+def installations() -> str:
+    """Return the key of a hash: the workspaces that installed Flagman with their tokens, encrypted, by their ids."""
+    return f"{_PREFIX}:installations"
+
+
+def issued(mark: str) -> str:
+    """Return the key of a mark that counts once."""
+    return f"{_PREFIX}:issued:{mark}"
+
+
 def notifications() -> str:
     """Return the key of a hash: how a person is told of what waits for them, by the person."""
     return f"{_PREFIX}:notifications"

@@ -1,4 +1,4 @@
-"""Marks of what people were told, so that several processes tell it once."""
+"""Marks of what people were told, so that several processes tell it once, and marks that count once."""
 
 from __future__ import annotations
 
@@ -27,3 +27,20 @@ class MarkStore:
     async def remove(self, mark: str) -> None:
         with reaching_store():
             await self._redis.delete(keys.told(mark))
+
+
+class OnceStore:
+    """Issues marks, each of which counts once and for a time. Methods raise StoreUnavailable."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    async def issue(self, mark: str, ttl: timedelta) -> None:
+        """Store a mark for `ttl`."""
+        with reaching_store():
+            await self._redis.set(keys.issued(mark), b"1", px=int(ttl.total_seconds() * 1000))
+
+    async def consume(self, mark: str) -> bool:
+        """Remove a mark. Returns False where it was not issued, was consumed, or is too old."""
+        with reaching_store():
+            return bool(await self._redis.delete(keys.issued(mark)))

@@ -19,7 +19,7 @@ from supervisor.core.conditions import Connected, OnEvent, Webhook
 from supervisor.core.digest import digest
 from supervisor.core.errors import FlagmanError, LimitReached
 from supervisor.core.events import Actor
-from supervisor.core.events.base import SYSTEM
+from supervisor.core.events.base import SYSTEM, workspace_of
 from supervisor.core.state import Session
 from supervisor.core.text.sanitize import clean
 from supervisor.core.triggers import Delivered, Signal, connection_name
@@ -104,15 +104,36 @@ class SignalRouter:
         return Delivered([], repeated=not first)
 
     async def _resume_all(self, signal: Signal, actor: Actor) -> list[str]:
-        index = f"{signal.kind}:{signal.name}"
+        index, workspace = f"{signal.kind}:{signal.name}", await self._workspace(actor)
         resumed: list[str] = []
         async for session_id in self._waiting(index):
             try:
+                if workspace is not None and not await self._is_of(session_id, workspace):
+                    continue
                 if await self._supervisor.wake(session_id, signal, actor):
                     resumed.append(session_id)
             except FlagmanError as error:
                 _log.warning("%s: session %s was not resumed: %s", index, session_id, error)
         return resumed
+
+    async def _workspace(self, sender: Actor) -> str | None:
+        """The workspace whose sessions a sender may wake: of people and agents their own; None for all.
+
+        Webhooks, and programs with a key of nobody, send to whoever waits.
+        """
+        kind, _, session_id = sender.id.partition(":")
+        if kind != "agent":
+            return sender.workspace
+        try:
+            return workspace_of((await self._supervisor.get(session_id)).origin)
+        except FlagmanError as error:
+            _log.warning(
+                "the workspace of %s is not known, so it wakes those of the first one: %s", sender.id, error
+            )
+            return ""
+
+    async def _is_of(self, session_id: str, workspace: str) -> bool:
+        return workspace_of((await self._supervisor.get(session_id)).origin) == workspace
 
     async def _waiting(self, index: str) -> AsyncIterator[str]:
         """Yield the sessions that wait for a signal, all of them."""
@@ -155,6 +176,8 @@ class SignalRouter:
                 continue
             for item in await self._mailbox.items(f"{kind}:{name}"):
                 kept = StoredSignal.model_validate_json(item)
+                if await self._workspace(kept.sender) not in (None, workspace_of(session.origin)):
+                    continue
                 signal = _signal(kind, name, kept)
                 if await self._supervisor.wake(session.id, signal, kept.sender):
                     await self._mailbox.remove(Delivery(f"{kind}:{name}", kept.sender.id, kept.id), item)

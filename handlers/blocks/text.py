@@ -96,6 +96,8 @@ def confirm(title: str, text: str, yes: str, no: str = "Go back") -> Block:
 def person(actor: str, name: str = "") -> str:
     """Return a person in mrkdwn: a mention for a user of Slack, the name otherwise."""
     kind, _, ident = actor.partition(":")
+    # A message is read in the workspace of its session, in which the id needs no more.
+    ident = ident.rpartition("/")[2]
     if kind == "slack" and ident.isascii() and ident.isalnum():
         return f"<@{ident}>"
     return escape(one_line(name or actor, 60))

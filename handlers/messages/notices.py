@@ -27,6 +27,7 @@ from handlers.messages.headline import WAITING, failures
 from handlers.messages.message import ANSWER, APPROVAL, FAILURE, OUTCOME, PAUSE, Message, Request
 from handlers.messages.pauses import approval_buttons, spent, ways_on
 from handlers.messages.requests.server_questions import answered_blocks, asked_blocks, hint
+from handlers.team_ids import bare
 from supervisor.core.elicitation.fields import form_fields
 from supervisor.core.events import SYSTEM
 from supervisor.core.records import Child
@@ -233,7 +234,7 @@ def pauses(session: Session, mask: Masker, *, by_people: bool = False) -> Iterat
             _pause_line(halt),
             tuple(blocks),
             decides=decides,
-            concerns=awaited.person.removeprefix("slack:") if awaited else "",
+            concerns=bare(awaited.person) if awaited else "",
         )
 
 

@@ -18,11 +18,11 @@ from handlers.messages.thread import thread
 from handlers.origin import Place
 from handlers.projection.agent_status import AgentStatuses
 from handlers.projection.audience import Audience
-from handlers.projection.connect_offers import ConnectOffers
 from handlers.projection.copies import Copies
 from handlers.projection.log_upload import KEY, LogUploads
 from handlers.projection.message_poster import MessagePoster
 from handlers.projection.message_rows import Row
+from handlers.projection.people.connect_offers import ConnectOffers
 from handlers.projection.people.mentions import Mentions
 from handlers.projection.refusals import RetryLater, TurnLater
 from handlers.projection.subagents import SubagentReader
@@ -107,7 +107,11 @@ class Projector:
         except SessionNotFound:
             # A relative of another session; where it is restored later, it is queued then.
             return Done()
-        place = Place.of(session)
+        return await self.show(session, started, signals)
+
+    async def show(self, session: Session, started: StartedJob, signals: Signals) -> Done | Later:
+        """As `project`, for the session as it is now."""
+        session_id, place = session.id, Place.of(session)
         if place is None:
             return Done()
         waits = _Waits()
@@ -258,4 +262,4 @@ class Projector:
 
 def _below(card: Row, place: Place) -> Place:
     """The thread of the card."""
-    return Place(card.channel, card.user or place.user, card.thread_ts or card.ts)
+    return Place(card.channel, card.user or place.user, card.thread_ts or card.ts, place.team)

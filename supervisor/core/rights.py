@@ -8,6 +8,8 @@ from supervisor.core.conditions import Connected
 from supervisor.core.delegation import undecided
 from supervisor.core.errors import NotAllowed
 from supervisor.core.events import Actor
+from supervisor.core.events.base import WORKSPACE, workspace_of
+from supervisor.core.messages import Json
 from supervisor.core.persona import Approvers, Operators, Persona, names
 from supervisor.core.state import Session
 
@@ -17,6 +19,24 @@ _OUTSIDE = {
     "bot": "Bots have no rights here.",
     "deactivated": "This account is deactivated, so it has no rights here.",
 }
+
+
+def is_apart(actor: Actor, origin: Json) -> bool:
+    """Whether what has this origin belongs to another workspace than the person who acts, or whose key does."""
+    return actor.workspace not in (None, workspace_of(origin))
+
+
+def of_workspace(actor: Actor, origin: Json) -> Json:
+    """Return an origin with the workspace of the person who acts, where it names none."""
+    return {**origin, WORKSPACE: actor.workspace} if actor.workspace and WORKSPACE not in origin else origin
+
+
+def is_beside(actor: Actor, person: str) -> bool:
+    """Whether a person of this id is of the workspace of the person who acts; a program of its own knows them all.
+
+    Programs count as of the first workspace.
+    """
+    return actor.workspace in (None, Actor(id=person).workspace or "")
 
 
 def check_standing(actor: Actor, *, guests: bool, teams: Collection[str]) -> None:

@@ -6,6 +6,7 @@ import logging
 from typing import Any
 
 from handlers.context import ListenerContext
+from handlers.team_ids import actor_id
 
 _log = logging.getLogger("flagman.connections")
 
@@ -15,5 +16,6 @@ async def changed(flagman: ListenerContext, event: dict[str, Any]) -> None:
     user = event.get("user")
     if not isinstance(user, dict) or not user.get("deleted") or not user.get("id"):
         return
-    if number := await flagman.services.connections.remove_all(f"slack:{user['id']}"):
+    person = actor_id(flagman.team, str(user["id"]))
+    if number := await flagman.services.connections.remove_all(person):
         _log.info("%s was deactivated; %d connections are removed", user["id"], number)

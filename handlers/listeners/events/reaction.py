@@ -11,6 +11,7 @@ from handlers.action_ids import Action, Target
 from handlers.context import ListenerContext
 from handlers.middleware import message_of
 from handlers.private_answers import answer_privately
+from handlers.team_ids import qualified
 from handlers.users import actor_of
 from supervisor.contract.requests import DecisionRequest
 from supervisor.core.errors import FlagmanError, InvalidInput, LogUnreadable, SessionNotFound
@@ -39,7 +40,7 @@ async def added(
     if verdict is None or item.get("type") != "message" or event.get("item_user") != bot:
         return
     channel, ts, person = str(item["channel"]), str(item["ts"]), str(event["user"])
-    delivery = f"reaction:{channel}:{ts}:{person}:{event.get('event_ts')}"
+    delivery = f"reaction:{qualified(flagman.team, channel)}:{ts}:{person}:{event.get('event_ts')}"
     if person == bot or await flagman.rows.delivered(delivery):
         return
     message = await _message(client, channel, ts, bot)
@@ -130,7 +131,7 @@ async def _tell_once(
     person: str,
     error: FlagmanError,
 ) -> None:
-    mark = f"reaction told:{channel}:{message['ts']}:{person}"
+    mark = f"reaction told:{qualified(flagman.team, channel)}:{message['ts']}:{person}"
     if await flagman.rows.delivered(mark):
         return
     thread_ts = message.get("thread_ts")

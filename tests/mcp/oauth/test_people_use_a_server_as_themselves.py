@@ -48,7 +48,7 @@ async def set_up(scenario: Director, notes: Authority, folder: Path, script: Any
     port = free_port()
     scene = await scenario(script, persona=PERSONA, mcp=mcp_file(folder, notes), port=port, **more)
     await scene.flagman.add_api(port)
-    client = scene.flagman.core.directory.client
+    client = scene.flagman.core.directory.home.client
     assert client
     scene.flagman.cores[-1].directory.connect(People(client))
     return scene

@@ -9,6 +9,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from handlers.messages.requests.connection import offer
 from handlers.origin import Place
 from handlers.private_answers import answer_privately
+from handlers.team_ids import bare
 from storage.marks import MarkStore
 from supervisor.core.rights import awaited_connection
 from supervisor.core.state import Session
@@ -27,11 +28,14 @@ class ConnectOffers:
 
     async def show(self, session: Session, place: Place) -> None:
         awaited = awaited_connection(session)
-        kind, _, user = awaited.person.partition(":") if awaited else ("", "", "")
-        if not awaited or kind != "slack":
+        if not awaited or not awaited.person.startswith("slack:"):
             return
         if await self._marks.set(f"connect:{session.id}:{session.halts[-1].number}", KEPT):
             text, blocks = offer(session, awaited.server)
             message = {"thread_ts": place.thread_ts} if place.thread_ts else {}
-            body = {"channel": {"id": place.channel}, "message": message, "user": {"id": user}}
+            body = {
+                "channel": {"id": place.channel},
+                "message": message,
+                "user": {"id": bare(awaited.person)},
+            }
             await answer_privately(body, self._client, text, blocks)
