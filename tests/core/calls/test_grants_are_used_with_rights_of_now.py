@@ -45,7 +45,7 @@ def test_the_event_says_who_granted_and_who_told_the_agent_what_to_do() -> None:
         requesters=("slack:U3", "slack:U9"),
     )
     done = apply(SID, after, event).call("2.1")
-    assert (done.phase, done.requesters) == ("approved", {"slack:U3", "slack:U9"})
+    assert (done.phase, done.requesters) == ("approved", frozenset({"slack:U3", "slack:U9"}))
 
 
 FIRST_HALF = Hours.model_validate({"from": "00:00", "to": "09:30", "zone": "UTC"})
