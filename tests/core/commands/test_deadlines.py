@@ -228,3 +228,21 @@ def test_of_deadlines_at_one_time_escalation_comes_before_reminding() -> None:
         ("remind", ("1.2",)),
     ]
     assert [call.call.rules[0].escalate for call in session.calls_in("awaiting")] == [None] * 4
+
+
+def test_an_escalation_adds_people_and_groups_once_and_only_to_a_rule_that_names_some() -> None:
+    more = Escalation(after=HOUR, users=("U2", "U9"), groups=("S1", "S2"))
+    rule = Approvers(users=("U2",), groups=("S1",), quorum=2, escalate=more)
+    assert rule.after(HOUR - timedelta(seconds=1)) == rule
+    assert rule.after(HOUR) == Approvers(users=("U2", "U9"), groups=("S1", "S2"), quorum=2)
+    assert Approvers(escalate=more).after(HOUR) == Approvers()
+
+
+def test_a_time_of_a_rule_is_a_duration_or_says_what_one_is() -> None:
+    for text in ("90m", "PT1H30M"):
+        assert Approvers.model_validate({"remind": text}).remind == timedelta(minutes=90)
+    with pytest.raises(ValueError) as refused:
+        Approvers.model_validate({"remind": "soon"})
+    assert "“soon” is no duration; write 90s, 30m, 2h, 1h30m or 2 days (at most 5 years) [" in str(
+        refused.value
+    )
