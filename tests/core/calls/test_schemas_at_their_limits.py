@@ -39,6 +39,8 @@ def test_a_text_too_long_for_a_pattern_and_a_choice_that_cannot_be_told_are_unkn
     assert fits({**TEXT, "pattern": "a"}, "a" * (LONGEST_TEXT + 1)) is None
     unsure: list[Any] = [{"const": 1}, {"type": "string", "minLength": 1}]
     assert fits({"oneOf": unsure}, 1) is None
+    # Two that hold are too many, whatever the third is.
+    assert fits({"oneOf": [*unsure, {"enum": [1, 2]}]}, 1) is False
 
 
 INNER = {"required": ["b"]}

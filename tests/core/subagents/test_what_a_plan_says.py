@@ -20,6 +20,7 @@ from supervisor.core.delegation import (
     share,
 )
 from supervisor.core.events import ChildFinished, ChildLaunched, ChildSkipped, Event
+from supervisor.core.events.subagents import child_folder, is_child_folder
 from supervisor.core.messages import Json
 from supervisor.core.persona import Budgets
 from supervisor.core.reducer import fold
@@ -176,3 +177,18 @@ def test_a_share_is_what_is_left_without_what_runs_for_each_that_has_yet_to_begi
     running = begun("a").model_copy(update={"budgets": Budgets()})
     rest = share(fold(SID, [running], session), Budgets(), AT)
     assert (rest.max_cost_usd, rest.max_tokens) == (Decimal(10), 1000)
+
+
+@pytest.mark.parametrize(
+    ("folder", "is_one"),
+    [
+        (child_folder("look", "ab12-cd34"), True),
+        (child_folder("look-twice", "ab12-cd34-2"), True),
+        ("agents", False),
+        ("agents/look", False),
+        ("docs/agents/look-ab12-cd34", False),
+        ("agents/look-ab12-cd34/inputs", False),
+    ],
+)
+def test_the_folder_of_a_sub_agent_is_known_by_its_name(folder: str, is_one: bool) -> None:
+    assert is_child_folder(folder) is is_one
