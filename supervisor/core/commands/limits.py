@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError
 from supervisor.core.errors import InvalidInput
 from supervisor.core.messages import Frozen
 from supervisor.core.persona import Budgets
-from supervisor.core.text.format import count, money
+from supervisor.core.text.format import count, minutes, money
 
 LimitName = Literal["steps", "usd", "minutes"]
 LIMITS: tuple[LimitName, ...] = ("steps", "usd", "minutes")
@@ -96,4 +96,4 @@ def limit_text(name: LimitName, value: int | Decimal | float) -> str:
         return count(int(value), "step")
     if name == "usd":
         return money(Decimal(value))
-    return "1 minute" if value == 1 else f"{value:,.10g} minutes"
+    return minutes(float(value))

@@ -129,6 +129,8 @@ def test_time_is_counted_from_the_beginning(minutes: float, pauses: bool) -> Non
     session, now = spent(max_minutes=30), AT + timedelta(minutes=minutes)
     expected = Pause("budget_exceeded", "The 30 minutes are used up.") if pauses else None
     assert check_pause_conditions(session, now) == expected
+    short = check_pause_conditions(spent(max_minutes=1), AT + timedelta(minutes=1))
+    assert short == Pause("budget_exceeded", "The 1 minute is used up.")
     copy = fold(SID, [one_of_each()["SessionForked"].model_copy(update={"at": now})], session)
     assert check_pause_conditions(copy, now) is None, "a copy begins anew"
 
