@@ -51,8 +51,9 @@ def test_in_base64_it_is_known_at_any_place_by_the_characters_that_are_its_own(
     data = secret.encode("utf-8", "surrogatepass")
     encoded = (urlsafe_b64encode if url else b64encode)(before + data + after).decode()
     parts = [one.text for one in spellings(secret) if one.part and one.text in encoded]
-    # Six bits a character; at each end up to five of them can be those of another byte.
-    assert max(map(len, parts)) >= (len(data) * 8 - 10) // 6
+    # Six bits a character; those that have bits of a byte beside it are not its own.
+    first, last = -(-len(before) * 8 // 6), (len(before) + len(data)) * 8 // 6
+    assert max(parts, key=len) == encoded[first:last]
 
 
 @pytest.mark.parametrize("secret", SECRETS[:4])
@@ -68,12 +69,18 @@ def test_of_base64_only_what_the_secret_alone_decides_is_its_own(secret: str) ->
         assert places, text
 
 
-CALLS = ["correct-horse-battery-staple", 'p/a+s"s\\w ör%d&<1>', "0123456789abcde.", "seventeen_letters"]
+CALLS = [
+    SECRETS[-1],
+    "correct-horse-battery-staple",
+    'p/a+s"s\\w ör%d&<1>',
+    "0123456789abcde.",
+    "seventeen_letters",
+]
 
 
 @pytest.mark.parametrize("secret", CALLS)
 def test_in_a_call_each_form_that_is_a_word_is_masked(secret: str) -> None:
-    masker, data = Masker([secret]), secret.encode()
+    masker, data = Masker([secret]), secret.encode("utf-8", "surrogatepass")
     coded = {b64encode(data).decode(), urlsafe_b64encode(data).decode()}
     coded |= {one.rstrip("=") for one in coded}
     for form in forms(secret) | coded:
@@ -136,8 +143,18 @@ KEY = "first-line-of-a-key\nsecond-line-of-it\nlast-line"
         (f"fine\n{KEY}", f"fine\n{KEY}"),
         ("first-line-of-a-key\nanother line", "first-line-of-a-key\nanother line"),
         ("fine\n  \n", "fine\n  \n"),
+        ("a\nb\nfirst-line-of-a-key\n", "a\nb\n"),
+        ("a\rb\rfirst-line-of-a-key\r", "a\rb\r"),
         ("first-lin and more\nfirst-lin", "first-lin and more\n"),
     ],
 )
 def test_lines_that_may_begin_a_secret_of_several_are_not_shown_yet(text: str, kept: str) -> None:
     assert Masker([KEY]).without_beginning(text) == kept
+
+
+ALIKE = "abcdefgh-1\nabcdefgh-2\nabcdefgh-3"
+
+
+@pytest.mark.parametrize("text", ["abcdefgh-1\nabcdefgh-2\n", "abcdefgh-9 abcdefgh-1\nabcdefgh-2\n"])
+def test_every_place_at_which_it_may_begin_is_looked_at(text: str) -> None:
+    assert Masker([ALIKE]).without_beginning(f"fine\n{text}") == "fine\n"

@@ -19,13 +19,13 @@ from supervisor.core.delegation import (
     problem,
     share,
 )
-from supervisor.core.events import ChildFinished, ChildLaunched, ChildSkipped, Event
+from supervisor.core.events import ChildDecided, ChildFinished, ChildLaunched, ChildSkipped, Event
 from supervisor.core.events.subagents import child_folder, is_child_folder
 from supervisor.core.messages import Json
 from supervisor.core.persona import Budgets
 from supervisor.core.reducer import fold
 from supervisor.core.state import Call, Session
-from tests.core.build import AT, SID, by, launched, plan_call, responded, subtask, tool_call
+from tests.core.build import AT, BOB, SID, by, launched, plan_call, responded, subtask, tool_call
 
 
 def planned(*subtasks: Json, events: tuple[Event, ...] = (), **fields: Any) -> Session:
@@ -147,6 +147,16 @@ def test_the_result_of_a_plan_tells_what_each_subtask_gave() -> None:
 def test_what_did_not_run_says_so() -> None:
     session = planned(subtask("a"), subtask("b"), events=(begun("a"), ended("a", artifacts=("f",))))
     assert consolidation(session, call_of(session))[1].endswith("## b (sre): ready\nIt did not run.")
+
+
+def test_one_that_was_to_be_launched_again_and_is_given_up_tells_why_and_not_what_it_said_before() -> None:
+    events = (
+        *(begun("a"), ended("a", "failed", result="Broken")),
+        ChildDecided(**by(BOB), child_id="p0-a", verdict="retry"),
+        ChildSkipped(**by(), call_id="1.1", name="a", reason="at most 1 sub-agents"),
+    )
+    session = planned(subtask("a"), subtask("b"), events=events, on_failure="ask")
+    assert "## a (sre): skipped\nat most 1 sub-agents" in consolidation(session, call_of(session))[1]
 
 
 def test_the_result_of_a_single_launch_has_the_paths_of_its_files() -> None:
