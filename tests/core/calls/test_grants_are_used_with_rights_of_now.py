@@ -111,6 +111,8 @@ def test_a_grant_ends_with_its_time_and_one_for_the_session_alone_with_that() ->
         ({"granter": Deed(by=BOB.id)}, None),
         ({"at": LATER}, None),
         ({}, {"patterns": {"command": "df *"}}),
+        # A star alone is no pattern of a command.
+        ({}, {"patterns": {"command": "*"}}),
         ({}, {"tool": "other"}),
         ({}, {"ended_at": AT}),
         # In a restored log a secret is masked, on either side.
