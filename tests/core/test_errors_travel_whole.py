@@ -23,7 +23,9 @@ from supervisor.core.errors import (
     MissingScope,
     NotAllowed,
     PersonaInvalid,
+    PersonaLost,
     PersonaNotFound,
+    PersonaUnusable,
     ScheduleNotFound,
     SessionExists,
     SessionNotFound,
@@ -51,6 +53,8 @@ MADE: list[tuple[FlagmanError, dict[str, Any]]] = [
     (ScheduleNotFound("s1"), {"schedule_id": "s1"}),
     (GatewayError("timed_out", "Late.", retryable=True), {"kind": "timed_out", "retryable": True}),
     (ArtifactTooLarge("a.bin", 1 << 20), {}),
+    (PersonaUnusable("sre", "there is no group S1"), {"name": "sre"}),
+    (PersonaLost("sre"), {"name": "sre"}),
     (Unavailable("Away."), {}),
 ]
 
@@ -121,6 +125,15 @@ def test_an_unknown_code_keeps_its_kind_by_status(status: int, kind: type[Flagma
         (IdempotencyConflict("k"), "The idempotency key `k` was already used for a different request."),
         (TokenForged(), "This resume token was not given out here."),
         (TokenUsed("resumed by Ada"), "The pause of this resume token has already ended, resumed by Ada."),
+        (
+            PersonaUnusable("sre", "there is no group S1"),
+            "The persona `sre` cannot be launched: there is no group S1.",
+        ),
+        (
+            PersonaLost("sre"),
+            "The persona `sre` held a secret, which no SESSION_LOG keeps, and the one here is another; put its file "
+            "back as it was and try again.",
+        ),
         (StoreAway(), "Flagman cannot reach its store right now, so it is not known whether that was done."),
     ],
     ids=lambda given: type(given).__name__ if isinstance(given, FlagmanError) else "",
