@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -210,3 +212,24 @@ def test_a_cron_expression_has_so_many_characters(length: int, read: bool) -> No
         return
     with pytest.raises(InvalidCondition, match="wrong number of fields"):
         next_cron(expression, BERLIN, NOW)
+
+
+def test_a_time_is_in_utc_wherever_the_process_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        for text in ("2026-12-01T10:00+01:00", "2026-12-01T10:00", "tuesday 10:00"):
+            assert parse_moment(text, NOW, BERLIN).isoformat() == "2026-12-01T09:00:00+00:00"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+@pytest.mark.parametrize("refuse", [parse_duration, lambda text: next_cron(text, BERLIN, NOW)])
+def test_of_a_long_text_that_cannot_be_read_the_beginning_is_repeated(
+    refuse: Callable[[str], object],
+) -> None:
+    with pytest.raises(InvalidCondition) as refused:
+        refuse("x" * 100)
+    repeated = str(refused.value)[1:].partition("”")[0]
+    assert repeated in ("x" * 40, "x" * 60)
