@@ -329,5 +329,6 @@ def test_a_session_is_cancelled_with_a_reason() -> None:
         events = cancel(session, BOB, LATER, reason=" enough ")
         assert events == [Cancelled(**by(BOB, LATER), reason="enough")]
         assert after(session, events).status == "cancelled"
+    assert cancel(START, BOB, LATER) == [Cancelled(**by(BOB, LATER))]
     with pytest.raises(InvalidInput, match="The reason is too long"):
         cancel(START, BOB, LATER, reason="x" * 20_001)

@@ -246,3 +246,11 @@ def test_a_time_of_a_rule_is_a_duration_or_says_what_one_is() -> None:
     assert "“soon” is no duration; write 90s, 30m, 2h, 1h30m or 2 days (at most 5 years) [" in str(
         refused.value
     )
+
+
+def test_a_request_that_expires_is_not_escalated_at_the_same_time() -> None:
+    rule = Approvers(
+        users=(BOB.id,), expire=HOUR, remind=HOUR, escalate=Escalation(after=HOUR, users=("U9",))
+    )
+    (deadline,) = deadlines(awaiting(rule))
+    assert (deadline.due, deadline.step) == (AT + HOUR, "expire")

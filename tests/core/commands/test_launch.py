@@ -326,3 +326,18 @@ def test_a_copy_of_a_sub_agent_has_the_files_that_it_began_with_and_did_not_remo
     found = copied(log).files
     assert found
     assert found.paths == ("inputs/look/a.md", "d.md", "x.md", "inputs/look/c.md")
+
+
+def test_those_who_asked_for_it_besides_the_actor_are_recorded() -> None:
+    (event,) = begun(asked_by=["slack:U9", BOB.id, "slack:U3"])
+    assert isinstance(event, SessionLaunched)
+    assert event.asked_by == ("slack:U3", "slack:U9")
+
+
+def test_the_copy_of_a_session_that_waits_for_its_first_approval_runs() -> None:
+    answer, started, finished = step_events(1)
+    log = [launched(), answer, started]
+    waits = pause(fold(SID, log), CAROL, AT, conditions=[Manual(type="approval")], approvers=[Approvers()])
+    events = fork(SID, [*log, *waits, finished], BOB, LATER)
+    assert events[:-1] == [*log, finished]
+    assert fold("p0-copy", events).status == "running"

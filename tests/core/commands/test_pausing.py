@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from supervisor.core.commands.control import MAX_CONDITIONS, follow, pause, resume, resume_later, wake
-from supervisor.core.conditions import At, Condition, Manual
+from supervisor.core.conditions import At, Condition, Manual, Parent
 from supervisor.core.control import check_pause_conditions
 from supervisor.core.errors import IllegalEvent, InvalidInput, NotAllowed
 from supervisor.core.events import (
@@ -17,6 +17,7 @@ from supervisor.core.events import (
     ChildLaunched,
     Paused,
 )
+from supervisor.core.messages import Usage
 from supervisor.core.persona import Approvers, Budgets
 from supervisor.core.reducer import fold
 from supervisor.core.subagents import cascading, pause_to_follow, waits_for_parent
@@ -28,6 +29,7 @@ from tests.core.build import (
     PIPELINE,
     SID,
     by,
+    grown,
     launched,
     plan_call,
     responded,
@@ -248,3 +250,18 @@ def test_a_sub_agent_that_a_person_resumed_since_goes_on(resumed: int, follows: 
     waits = fold("p0-look", pause(child, BOB, AT, conditions=[GO]), child)
     woken = fold("p0-look", wake(waits, Signal("webhook", "go"), PIPELINE, at), waits)
     assert pause_to_follow(both, woken) == both.halts[0]
+
+
+def test_a_sub_agent_that_pauses_with_its_parent_says_nothing_of_its_own() -> None:
+    condition = Parent(type="parent", pause=3)
+    assert follow(START, 3, PIPELINE, AT) == [
+        Paused(**by(PIPELINE), reason="parent_paused", conditions=(condition,))
+    ]
+
+
+def test_a_time_added_to_a_full_context_makes_room_for_what_follows() -> None:
+    full = grown(1, budgets=Budgets(max_context_tokens=100), usage=Usage(input_tokens=100))
+    session = after(full, pause(full, BOB, AT, reason="context_budget_exceeded"))
+    raised, _ = pause(session, BOB, AT, conditions=[NOON])
+    assert isinstance(raised, BudgetRaised)
+    assert raised.budgets.max_context_tokens == 200
