@@ -106,7 +106,7 @@ def _field(name: str, rule: Any, required: bool) -> FormField:
         if not isinstance(items, dict) or not (choices := _choices(items, shown)):
             raise Unfillable(f"its field `{shown}` is a list of other things than choices")
         return FormField(name, "choices", required, rule, choices)
-    if kind not in _SIMPLE:
+    if not isinstance(kind, str) or kind not in _SIMPLE:
         raise Unfillable(f"its field `{shown}` is no text, number, choice, or yes or no")
     if kind == "string" and (choices := _choices(rule, shown)):
         return FormField(name, "choice", required, rule, choices)
