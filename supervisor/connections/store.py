@@ -10,7 +10,16 @@ from datetime import datetime, timedelta
 
 from storage.rows import RowStore
 from supervisor.connections.authorization_server import NotAuthorized, refresh, revoke
-from supervisor.connections.rows import Client, Connection, Endpoints, Sealed, Tokens, renewal, row_id
+from supervisor.connections.rows import (
+    Client,
+    Connection,
+    Endpoints,
+    Sealed,
+    Tokens,
+    clean_scopes,
+    renewal,
+    row_id,
+)
 from supervisor.core.errors import InvalidInput, Unavailable
 from supervisor.mcp.bearer import NoToken
 from supervisor.mcp.sealing import Sealer
@@ -69,6 +78,7 @@ class Connections:
         That is not revoked: some servers then forget all that the same person has authorized.
         """
         self._mask(row_id(server, person), tokens)
+        self._learn([client.client_secret])
         new = Connection(
             id=secrets.token_hex(8),
             server=server,
@@ -147,7 +157,8 @@ class Connections:
         except NoToken:
             return
         if sealed.tokens.access == refused:
-            await self._note_refusal(found, row, why, scopes)
+            asked = clean_scopes(scopes, sealed.tokens.access, sealed.tokens.refresh)
+            await self._note_refusal(found, row, why, asked)
 
     async def _read(self, server: str, person: str, authorization: str) -> tuple[Connection, bytes, Sealed]:
         """Return the connection, its row as it is stored, and what is sealed in it. Raises NoToken."""
@@ -162,6 +173,7 @@ class Connections:
             raise NoToken(str(error)) from error
         sealed = Sealed.model_validate_json(text)
         self._mask(found.row_id, sealed.tokens)
+        self._learn([sealed.client.client_secret])
         if not by_first:
             anew = found.model_copy(update={"sealed": self._sealer.seal(text)})
             if await self._rows.replace(found.row_id, row, _row(anew)):
