@@ -36,6 +36,10 @@ class Tokens(Protocol):
         """Remember that the server does not take the authorization."""
         ...
 
+    async def settle(self) -> None:
+        """Wait until tokens that are being renewed are stored."""
+        ...
+
 
 class NoTokens:
     """Nobody has connected anything."""
@@ -49,6 +53,9 @@ class NoTokens:
     async def refuse(
         self, server: str, person: str, *, authorization: str, refused: str, why: str, scopes: str
     ) -> None:
+        return None
+
+    async def settle(self) -> None:
         return None
 
 
@@ -133,6 +140,7 @@ class PersonalConnections:
         left = [entry.connection for entry in self._entries.values()]
         await asyncio.gather(*(connection.close() for connection in (*left, *self._closing.values())))
         await asyncio.gather(*self._closing)
+        await self._tokens.settle()
 
     def _bound(self) -> None:
         """Forget the connections that were used least recently: first those that are closed, then idle ones."""

@@ -23,7 +23,7 @@ from tests.support.ports import free_port
 
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
 TOKEN, REFRESH = "atokenofletters", "therefreshtoken"
-GIVEN = {"access_token": TOKEN, "token_type": "Bearer"}
+GIVEN: dict[str, Any] = {"access_token": TOKEN, "token_type": "Bearer"}
 Respond = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
