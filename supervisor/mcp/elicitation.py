@@ -47,6 +47,10 @@ class People:
         self._asked = 0 if ctx.continued is None else ctx.continued.asked
 
     @property
+    def server(self) -> str:
+        return self._server.name
+
+    @property
     def state(self) -> str | None:
         """The server's own state of the call that is continued."""
         return self.ctx.continued.state if self.ctx.continued else None
