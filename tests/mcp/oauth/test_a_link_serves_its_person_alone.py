@@ -149,6 +149,21 @@ async def test_the_answer_of_another_issuer_is_refused(
     assert bool(await flagman.accounts()) is (status == 200)
 
 
+async def test_a_server_that_has_forgotten_flagman_is_told_of_it_again(
+    flagman: Served, notes: Authority, browser: Browser
+) -> None:
+    await browser.connect(await flagman.link())
+    await browser.connect(await flagman.link())
+    assert len(notes.clients) == 1, "it is registered once"
+    notes.clients.clear()
+    for _ in range(linking.MOST_UNANSWERED):
+        _, page = await browser.get(link := await flagman.link())
+        _, address = await browser.press(link, page)
+        assert (await browser.get(address))[0] == 400, "its own page says so, and leads nowhere"
+    await browser.connect(await flagman.link())
+    assert len(notes.clients) == 1
+
+
 async def test_an_expired_link_and_a_sign_in_that_was_cancelled_change_nothing(
     flagman: Served, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
