@@ -50,6 +50,8 @@ TEXT: dict[str, Any] = {"type": "string"}
             "has some of “A”",
         ),
         (TEXT, "x", None, "is needed"),
+        ({"type": ["null", "integer"], "minimum": 1}, 1, 0, "is at least 1"),
+        ({"anyOf": [{**TEXT, "maxLength": 1}, {"type": "null"}], "title": "T"}, "x", "xy", "has at most 1"),
     ],
 )
 def test_each_value_is_checked_against_its_rule(rule: Any, good: Any, bad: Any, problem: str) -> None:
@@ -61,7 +63,7 @@ def test_each_value_is_checked_against_its_rule(rule: Any, good: Any, bad: Any, 
     assert checked(request, {"field": good, "other": 1})[1]["other"] == "is none of its fields"
 
 
-@pytest.mark.parametrize("kind", [["string", "null"], {"const": "string"}, None, 1])
+@pytest.mark.parametrize("kind", [["string", "integer"], ["null", "null"], [], {"const": "string"}, None, 1])
 def test_a_type_that_is_no_word_is_not_asked_for(kind: Any) -> None:
     with pytest.raises(Unfillable, match="is no text, number, choice, or yes or no"):
         form_fields(wanting(field={"type": kind}).schema_)
