@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 
 import pytest
+from aiohttp import ClientSession
 from redis.asyncio import Redis
 
 from bot.compose import Core, core
@@ -137,6 +138,29 @@ async def test_the_button_works_only_in_the_browser_that_opened_its_page(
         status, said = await other.press(link, page)
     assert (status, "begun in another browser" in said) == (400, True), "as from another site"
     assert (await browser.press(link, page))[0] == 303, "and it is not used up by that"
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("multipart/form-data", b"x"),
+        ("application/x-www-form-urlencoded; charset=nonsense", b"link=1"),
+        ("application/x-www-form-urlencoded", b"link=\xff"),
+        ("application/x-www-form-urlencoded", b"a=1&" * 100),
+        ("application/x-www-form-urlencoded", b"x" * 100_000),
+    ],
+)
+async def test_what_no_page_sends_is_refused_in_a_sentence(flagman: Served, kind: str, body: bytes) -> None:
+    async def parts() -> AsyncIterator[bytes]:
+        yield body
+
+    url = (await flagman.link()).partition("?")[0]
+    async with (
+        ClientSession() as session,
+        session.post(url, data=parts(), headers={"Content-Type": kind}) as answer,
+    ):
+        assert answer.status == 400
+        assert "Nothing was changed" in await answer.text()
 
 
 @pytest.mark.parametrize(("iss", "status"), [("https://evil.example", 400), ("", 200), ("own", 200)])
