@@ -33,6 +33,8 @@ _ADDRESS = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")
 _HOST = re.compile(r"([A-Za-z0-9\-._]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?")
 SEVERAL = "several calls of it were at work, and it did not say which one it was for"
 
+GIVEN_UP = "an earlier call of it was given up, and it did not say which one it was for"
+
 
 class People:
     """Those who are asked for what the server of one call wants; `notes` are sentences for its result.
@@ -139,12 +141,15 @@ class People:
             raise ToolError(f"The server asked for input more than {most} times; the call was not continued.")
 
 
-async def ask_people(calls: Sequence[People], params: Any) -> ElicitResult:
-    """Ask the people of the one call that is at work; of several it is not known whose server asks."""
-    if len(calls) == 1:
+async def ask_people(calls: Sequence[People], params: Any, *, given_up: bool) -> ElicitResult:
+    """Ask the people of the one call that is at work; of several it is not known whose server asks.
+
+    With `given_up` a call was at work on the connection of which the server may think still.
+    """
+    if len(calls) == 1 and not given_up:
         return await calls[0].ask(params)
     for people in calls:
-        people.notes.append(_declined(params.message, SEVERAL))
+        people.notes.append(_declined(params.message, GIVEN_UP if given_up else SEVERAL))
     return _result(InputAnswer("decline"))
 
 
