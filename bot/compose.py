@@ -21,6 +21,7 @@ from bot.settings import Settings
 from handlers.announcements import Announcements
 from handlers.directory import SlackDirectory
 from handlers.origin import SlackChannels
+from handlers.projection.message_rows import place_of
 from handlers.projection.permalinks import card_addresses
 from storage import keys
 from storage.api_keys import ApiKeyStore
@@ -35,6 +36,7 @@ from storage.mailbox import Mailbox
 from storage.partitions import Partitions
 from storage.projections import ProjectionStore
 from storage.queue import SessionQueue
+from storage.retention.store import RetentionStore
 from storage.rows import RowStore
 from storage.timers import TimerStore
 from supervisor.api_keys import ApiKeys
@@ -62,8 +64,11 @@ from supervisor.resume_tokens import ResumeTokens
 from supervisor.running import RunningCalls
 from supervisor.schedules import Schedules
 from supervisor.service import Supervisor
+from supervisor.session_log.archive import Archive
+from supervisor.session_log.collector import Collector
 from supervisor.session_log.directory import LogFolder
 from supervisor.session_log.export import Documents
+from supervisor.session_log.leftovers import Leftovers
 from supervisor.session_log.restore import Restorer
 from supervisor.session_log.writer import Recorder
 from supervisor.signals import SignalRouter
@@ -144,7 +149,8 @@ class Core:
 
     def audit(self) -> Audit:
         store = AuditStore(self.redis)
-        return Audit(self.log, store, Refusals(store), self.delegations)
+        archive = Archive(self.settings.data, signing_keys(self.settings))
+        return Audit(self.log, store, Refusals(store), self.delegations, archive)
 
     def artifacts(self) -> Artifacts:
         return Artifacts(self.settings.workspace_folder)
@@ -159,6 +165,29 @@ class Core:
         """The restorer. Raises InvalidInput where there is no FLAGMAN_SECRET_KEY to verify SESSION_LOGs with."""
         keys = secret_keys(self.settings)
         return Restorer(self.sessions, self.log, self.personas, self.artifacts(), keys, now, hints_of)
+
+    def retention(self) -> RetentionStore:
+        return RetentionStore(self.redis, self.partitions)
+
+    def leftovers(self) -> Leftovers:
+        """What is on this machine of sessions that were archived."""
+        settings = self.settings
+        return Leftovers(self.retention(), settings.workspace_folder, settings.data / "logs")
+
+    def collector(self) -> Collector:
+        """The collector of ended sessions. Raises InvalidInput where there is no key to sign their SESSION_LOGs."""
+        archive = Archive(self.settings.data, secret_keys(self.settings))
+        return Collector(
+            self.sessions,
+            self.log,
+            self.retention(),
+            self.rows,
+            self.personas,
+            self.documents(),
+            archive,
+            self.leftovers(),
+            place_of,
+        )
 
     def services(self) -> ServiceParts:
         """The parts of the service that programs and Slack call. Raises InvalidInput as `resume_tokens`."""

@@ -109,6 +109,9 @@ def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Work
         whereabouts=Whereabouts(parts.worker_hosts(), socket.gethostname(), str(folder), now),
     )
     known, settings = parts.sessions.known_version, parts.settings
+    chores = [Progress(parts.printing(), outbox.enqueue).run]
+    if settings.keep_for:
+        chores.append(parts.leftovers().run)
     times = timedelta(seconds=settings.lease_seconds), timedelta(seconds=settings.grace_seconds)
     return (
         Worker(
@@ -127,7 +130,7 @@ def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Work
             slots=16,
             lease=times[0],
             grace=times[1],
-            chores=(Progress(parts.printing(), outbox.enqueue).run,),
+            chores=chores,
         ),
     )
 

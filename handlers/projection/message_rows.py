@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from handlers.messages.message import Message
 
@@ -42,3 +42,12 @@ class Row(BaseModel):
     @property
     def data(self) -> bytes:
         return self.model_dump_json(exclude_defaults=True).encode()
+
+
+def place_of(data: bytes) -> str:
+    """Return the place to which the session of a stored row is bound; empty where it is bound to none."""
+    try:
+        row = Row.model_validate_json(data)
+    except ValidationError:
+        return ""
+    return f"{row.channel}:{row.thread_ts or row.ts}" if row.ts else ""
