@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
 
-from bot.compose import Core, now
+from bot.compose import Core, core, now
+from bot.settings import Settings
 from storage.log import Row
 from supervisor.core.errors import InvalidCondition, InvalidInput
 from supervisor.core.times import parse_duration
@@ -76,6 +78,16 @@ async def collect(parts: Core, older_than: str, cursor: str, *, dry_run: bool) -
             f"FLAGMAN_DATA: the archive cannot be written ({error.strerror or error})."
         ) from error
     return Collected(done.archived, done.kept, f"{done.after[1]:.0f} {done.after[0]}" if done.after else None)
+
+
+async def collect_here(settings: Settings, older_than: str, *, dry_run: bool) -> AsyncIterator[Collected]:
+    """Carry out all steps in this process, which reaches the store, and yield what each did. Raises as `collect`."""
+    async with core(settings) as parts:
+        cursor: str | None = ""
+        while cursor is not None:
+            done = await collect(parts, older_than, cursor, dry_run=dry_run)
+            yield done
+            cursor = done.next
 
 
 def _age(parts: Core, older_than: str) -> timedelta:

@@ -15,7 +15,6 @@ from bot.cli.commands import (
     mcp,
     notifications,
     policy,
-    retention,
     schedules,
     secrets,
     sessions,
@@ -46,7 +45,6 @@ app = typer.Typer(
 for room in (launching, sessions, replaying, files, acting, deciding):
     app.add_typer(room.app)
 app.add_typer(records.app)
-app.add_typer(retention.app)
 app.add_typer(audit.app)
 app.add_typer(delegations.app, name="delegate", rich_help_panel="Decisions")
 app.add_typer(notifications.app)

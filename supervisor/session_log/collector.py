@@ -196,7 +196,7 @@ def _why_kept(family: Sequence[Session], before: datetime, needed: set[str]) -> 
         if session.changed_at >= before:
             return f"{session.id} was changed later"
         if unended_grants(session):
-            return "it has granted something in a channel that has not ended"
+            return "a grant of it still holds for other sessions"
         if session.folder in needed:
             return "a copy of it may still take its files"
     return ""

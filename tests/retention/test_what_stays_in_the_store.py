@@ -3,34 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
+from pydantic import ValidationError
 from redis.asyncio import Redis
 
-from bot.clock import Clock
+from bot.compose import Core
 from bot.retention import DailyCollection
+from bot.settings import Settings
 from storage import keys
 from supervisor.core.audit.rows import AuditFilter
-from supervisor.core.commands.grants import GrantRequest
+from supervisor.core.commands.approvals import Seen
+from supervisor.core.commands.grants import Terms
+from supervisor.core.events import Actor
 from supervisor.core.state import Session
-from supervisor.session_log.archive import Archive
-from tests.retention.test_a_collected_session_leaves_nothing import LATER, RULES, SCRIPT, collected, full
-from tests.support.scenario import Director, Scene
+from tests.retention.test_a_collected_session_leaves_nothing import RULES, SCRIPT, collected, full
+from tests.support.scenario import Director
 from tests.support.scripted import calls, in_turn, says
 from tests.support.seen import recent_sessions
-from tests.support.slack import ADA, wait_for
-
-
-async def copied(scene: Scene, session: Session) -> Session:
-    await scene.slack.command(ADA, "C0OPS0001", f"fork {session.id} at 2 once more")
-
-    async def look() -> Session | None:
-        return next((s for s in await recent_sessions(scene.flagman.core) if s.forked), None)
-
-    return await scene.waiting(await wait_for(look))
+from tests.support.slack import ADA, OPS, wait_for
 
 
 async def test_a_copy_takes_its_files_before_its_source_goes(scenario: Director) -> None:
@@ -40,24 +33,19 @@ async def test_a_copy_takes_its_files_before_its_source_goes(scenario: Director)
     core = scene.flagman.core
     session = await scene.launch()
     await scene.waiting(session)
-    await scene.slack.command(ADA, "C0OPS0001", f"fork {session.id}")
+    await scene.slack.command(ADA, OPS, f"fork {session.id}")
 
     async def look() -> Session | None:
         return next((s for s in await recent_sessions(core) if s.forked), None)
 
     copy = await scene.waiting(await wait_for(look))
-    await scene.slack.command(ADA, "C0OPS0001", f"cancel {session.id}")
+    await scene.slack.command(ADA, OPS, f"cancel {session.id}")
     await scene.ended(session)
     kept = (await collected(core)).kept
     assert kept == {session.id: "a copy of it may still take its files"}
-    await scene.slack.command(ADA, "C0OPS0001", f"cancel {copy.id}")
+    await scene.slack.command(ADA, OPS, f"cancel {copy.id}")
     await scene.ended(copy)
-
-    async def gone() -> bool:
-        await collected(core)
-        return await core.log.count("all") == 0
-
-    await wait_for(gone)
+    assert await gone(core) == []
 
 
 async def test_the_audit_reads_the_archive_and_names_what_is_missing(scenario: Director) -> None:
@@ -86,14 +74,57 @@ async def test_the_audit_reads_the_archive_and_names_what_is_missing(scenario: D
         assert problem in str(found.unreadable[0])
 
 
-async def test_several_clocks_collect_once_a_day(scenario: Director, redis: Redis) -> None:
+async def test_a_grant_for_a_channel_keeps_its_session(scenario: Director) -> None:
+    scene = await scenario(SCRIPT, persona=RULES)
+    core = scene.flagman.core
+    session = await scene.waiting(await scene.launch())
+    call = session.calls_in("awaiting")[0]
+    ada = Actor(id=f"slack:{ADA}", name="Ada")
+    terms = Terms(
+        patterns={"service": "shop", "notes": "*"}, until=datetime.now(UTC) + timedelta(hours=2), place="C1"
+    )
+    await core.supervisor.allow(session.id, call.call_id, terms, ada, seen=Seen.of(call))
+    await scene.ended(session)
+    why = "a grant of it still holds for other sessions"
+    assert (await collected(core)).kept == {session.id: why}
+    await core.supervisor.revoke(session.id, "g1", ada)
+    assert (await gone(core)) == []
+
+
+async def gone(core: Core) -> list[str]:
+    """What stays, once no worker is at a session that can be collected."""
+
+    async def look() -> bool:
+        await collected(core)
+        return await core.log.count("all") == 0
+
+    await wait_for(look)
+    return list((await collected(core)).kept)
+
+
+async def test_several_clocks_collect_once_a_day(
+    scenario: Director, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
     scene, session = await full(scenario)
     core = scene.flagman.core
-    old = await redis.zscore(keys.index(0, "ended"), session.id) - LATER.total_seconds() * 1000
-    await redis.zadd(keys.index(0, "ended"), {session.id: old})
-    settings = core.settings.model_copy(update={"keep": "1d"})
-    assert settings.keep_for == timedelta(days=1)
-    clocks = [DailyCollection(_with(core, settings)) for _ in range(3)]
-    assert sorted(await asyncio.gather(*(clock.run() for clock in clocks))) == [False, False, True]
-    assert not await clocks[0].run()
+    settings = Settings(**{**vars(core.settings), "keep": "1d"})
+    today = datetime.now(UTC)
+    monkeypatch.setattr("bot.retention.now", lambda: today)
+    clocks = [DailyCollection(replace(core, settings=settings)) for _ in range(3)]
+    assert sum(await asyncio.gather(*(clock.run() for clock in clocks))) == 1
+    assert await core.log.length(session.id), "it ended less than a day ago"
+    today += timedelta(days=2)
+    assert sum(await asyncio.gather(*(clock.run() for clock in clocks))) == 1
+    assert await core.log.length(session.id) == 0
     assert await redis.exists(keys.collection_turn()) == 0
+    await redis.set(keys.collection_turn(), "of another clock")
+    today += timedelta(days=1)
+    assert not await clocks[0].run()
+
+
+def test_a_time_that_is_too_short_is_refused() -> None:
+    for keep in ("0", "2h", "soon", "-3d"):
+        with pytest.raises(ValidationError, match="forever, or a time of a day or more such as 90d"):
+            Settings(keep=keep)
+    assert Settings(keep="forever").keep_for is None
+    assert Settings(keep="90d").keep_for == timedelta(days=90)

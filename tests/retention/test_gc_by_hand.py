@@ -1,0 +1,46 @@
+"""`flagman gc` beside a running Flagman, and the request that it makes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cli.served import Cli, Served, served, until
+
+
+@pytest.fixture(scope="module")
+def flagman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with served(tmp_path_factory.mktemp("served")) as running:
+        yield running
+
+
+def ended(cli: Cli) -> str:
+    session_id = cli.launched()
+    cli("cancel", session_id)
+    until(lambda: cli.json("show", session_id)["status"] == "cancelled")
+    return session_id
+
+
+def test_what_would_go_what_goes_and_how_it_comes_back(flagman: Served) -> None:
+    cli = flagman.cli
+    first, open_ = ended(cli), cli.launched()
+    assert "FLAGMAN_KEEP is not set, so say how old" in cli("gc", code=1).stderr
+    assert "is no duration" in cli("gc", "--older-than", "soon", code=1).stderr
+    assert cli("gc", "--older-than", "30d").stdout == "No session to archive.\n"
+    until(lambda: cli.json("gc", "--older-than", "1s", "--dry-run")["archived"] == [first])
+    said = cli("gc", "--older-than", "1s", "--dry-run").stdout
+    assert said.splitlines() == [first, "1 session would be archived."]
+    assert cli.json("show", first)["status"] == "cancelled"
+
+    def archived() -> bool:
+        return "1 session archived in FLAGMAN_DATA/archive." in cli("gc", "--older-than", "1s").stdout
+
+    until(archived)
+    (file,) = (flagman.folder / ".flagman" / "archive").rglob("*.md")
+    where = file.relative_to(flagman.folder / ".flagman")
+    for words in ("show", "log"):
+        assert f"was archived as {where} in FLAGMAN_DATA" in cli(words, first, code=1).stderr
+    assert [row["id"] for row in cli.json("list")] == [open_]
+    assert "is back" in cli("restore", str(file)).stdout
+    assert cli.json("show", first)["status"] == "cancelled"
