@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
+from redis.asyncio import Redis
 
-from tests.cli.served import Cli, Served, served, until
+from bot.compose import core
+from bot.settings import Settings
+from supervisor.core.events import Actor
+from tests.cli.served import Cli, Served, environment, served, until
 
 
 @pytest.fixture(scope="module")
@@ -44,3 +51,24 @@ def test_what_would_go_what_goes_and_how_it_comes_back(flagman: Served) -> None:
     assert [row["id"] for row in cli.json("list")] == [open_]
     assert "is back" in cli("restore", str(file)).stdout
     assert cli.json("show", first)["status"] == "cancelled"
+
+
+async def test_with_a_store_of_its_own_nothing_needs_to_run(
+    redis: Redis, valkey_url: str, tmp_path: Path
+) -> None:
+    key, ada = "a-key-for-tests-only-0123456789abcdef", Actor(id="slack:U0ADA0001")
+    settings = Settings(redis_url=SecretStr(valkey_url), secret_key=SecretStr(key), data=tmp_path / "web")
+    async with core(settings) as parts:
+        session = await parts.supervisor.launch("sre", "look", ada)
+        await parts.supervisor.cancel(session.id, ada)
+        cli = Cli(tmp_path, environment(REDIS_URL=valkey_url))
+        refused = await asyncio.to_thread(cli, "gc", "--older-than", "1s", code=1)
+        assert "FLAGMAN_SECRET_KEY: needed together with REDIS_URL" in refused.stderr
+        cli = Cli(tmp_path, environment(REDIS_URL=valkey_url, FLAGMAN_SECRET_KEY=key))
+
+        def archived() -> bool:
+            return cli.json("gc", "--older-than", "1s")["archived"] == [session.id]
+
+        await asyncio.to_thread(until, archived)
+        assert await parts.log.length(session.id) == 0
+    assert len(list((tmp_path / ".flagman" / "archive").rglob("*.md"))) == 1
