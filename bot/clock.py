@@ -75,6 +75,11 @@ class Clock:
         self._listening = asyncio.create_task(self._listen())
         return self
 
+    @property
+    def ticks(self) -> bool:
+        """Whether it fires timers."""
+        return bool(self._scheduler.running and self._listening and not self._listening.done())
+
     async def __aexit__(self, *_: object) -> None:
         self._scheduler.shutdown(wait=False)
         if self._listening:

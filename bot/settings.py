@@ -80,6 +80,7 @@ class Settings(CommonSettings):
         6, validation_alias="FLAGMAN_LEASE_SECONDS"
     )
     grace_seconds: Annotated[float, Field(ge=0, le=600)] = Field(20, validation_alias="FLAGMAN_GRACE_SECONDS")
+    heartbeat: Path | None = Field(None, validation_alias="FLAGMAN_HEARTBEAT")
     keep_webhooks_seconds: Annotated[float, Field(ge=1, le=604800)] = Field(
         3600, validation_alias="FLAGMAN_KEEP_WEBHOOKS_SECONDS"
     )

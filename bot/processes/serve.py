@@ -16,6 +16,7 @@ from bot.clock import Clock
 from bot.compose import Core, core, gateway
 from bot.local_key import local_key
 from bot.processes import slack, slack_requests
+from bot.processes.heartbeat import beating
 from bot.processes.local_playground import stand_in
 from bot.processes.web import application, listen
 from bot.settings import Settings
@@ -47,7 +48,8 @@ async def run_worker(settings: Settings, announce: Announce) -> None:
         slack.clients(settings) as (_, outbox_client),
         _known_to_slack(outbox_client),
         parts.recorder(),
-        _run_workers(parts, outbox_client),
+        _run_workers(parts, outbox_client) as works,
+        beating(settings.heartbeat, works),
     ):
         announce("worker: at work")
         await parts.while_store_lives()
@@ -61,7 +63,8 @@ async def run_clock(settings: Settings, announce: Announce) -> None:
             # What a schedule launches may name people and groups, too.
             client, _ = await stack.enter_async_context(slack.clients(settings))
             parts.directory.connect(People(client))
-        await stack.enter_async_context(Clock(parts))
+        clock = await stack.enter_async_context(Clock(parts))
+        await stack.enter_async_context(beating(settings.heartbeat, lambda: clock.ticks))
         announce("clock: ticking")
         await parts.while_store_lives()
 
@@ -128,7 +131,8 @@ async def _known_to_slack(client: AsyncWebClient) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _run_workers(parts: Core, client: AsyncWebClient) -> AsyncIterator[None]:
+async def _run_workers(parts: Core, client: AsyncWebClient) -> AsyncIterator[Callable[[], bool]]:
+    """Run both workers, and yield what says whether they do."""
     model = gateway(parts.settings)
     try:
         await model.check()
@@ -137,7 +141,7 @@ async def _run_workers(parts: Core, client: AsyncWebClient) -> AsyncIterator[Non
     both = workers(parts, client, model)
     tasks = [asyncio.create_task(worker.run()) for worker in both]
     try:
-        yield
+        yield lambda: not any(task.done() for task in tasks)
     finally:
         for worker in both:
             worker.stop()

@@ -67,7 +67,7 @@ async def test_with_a_store_of_its_own_nothing_needs_to_run(
         cli = Cli(tmp_path, environment(REDIS_URL=valkey_url, FLAGMAN_SECRET_KEY=key))
 
         def archived() -> bool:
-            return cli.json("gc", "--older-than", "1s")["archived"] == [session.id]
+            return bool(cli.json("gc", "--older-than", "1s")["archived"] == [session.id])
 
         await asyncio.to_thread(until, archived)
         assert await parts.log.length(session.id) == 0
