@@ -16,7 +16,7 @@ from storage.partitions import Partitions
 from storage.retention import scripts
 from storage.retention.scripts import ARCHIVED, Outcome
 
-# How many archived sessions are known of each partition: about 9 MB of the store.
+# How many archived sessions are known of each partition: some 18 MB of the store.
 MOST_ARCHIVED = 100_000
 # A process that is not heard of for so long has lost its turn.
 TURN = timedelta(minutes=2)
