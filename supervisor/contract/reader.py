@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 from datetime import timedelta
 from typing import Literal
 
+from storage.retention.scripts import ARCHIVED
 from supervisor.contract import pagination
 from supervisor.contract.access import Access
 from supervisor.contract.inbox import OpenRequest, open_requests
@@ -118,7 +119,13 @@ class SessionReader:
             for error in found.unreadable
             if await self.access.sees_unreadable(error.session_id)
         ]
-        return SessionPage(sessions=views, next=found.following, unreadable=lost)
+        archived = 0 if found.following or parent else await self._archived()
+        return SessionPage(sessions=views, next=found.following, unreadable=lost, archived=archived)
+
+    async def _archived(self) -> int:
+        """How many sessions were archived; 0 for an actor who does not read all sessions."""
+        actor = await self.access.identified()
+        return await self._parts.log.count(ARCHIVED) if actor.admin or actor.reads_all else 0
 
     async def view(self, session: Session) -> SessionView:
         """The present view of the session with its sub-agents."""

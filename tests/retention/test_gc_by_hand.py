@@ -49,6 +49,8 @@ def test_what_would_go_what_goes_and_how_it_comes_back(flagman: Served) -> None:
     for words in ("show", "log"):
         assert f"was archived as {where} in FLAGMAN_DATA" in cli(words, first, code=1).stderr
     assert [row["id"] for row in cli.json("list")] == [open_]
+    archived_now = "Archived: 1 session in FLAGMAN_DATA/archive; `flagman show ID` says where.\n"
+    assert cli("list").stderr == archived_now
     assert "is back" in cli("restore", str(file)).stdout
     assert cli.json("show", first)["status"] == "cancelled"
 
