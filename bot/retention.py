@@ -68,7 +68,9 @@ class Collected:
 async def collect(parts: Core, older_than: str, cursor: str, *, dry_run: bool) -> Collected:
     """Carry out one step by hand. Raises InvalidInput, or StorageError."""
     before, after = now() - _age(parts, older_than), _row(cursor)
-    collector = parts.collector()
+    collector, store, token = parts.collector(), parts.retention(), secrets.token_hex(8)
+    if not dry_run and not await store.take_turn(token):
+        raise InvalidInput("Another process archives ended sessions right now; try again in two minutes.")
     try:
         done = await collector.step(before, after=after, limit=STEP, dry_run=dry_run)
         if done.after is None and not dry_run:
@@ -77,6 +79,8 @@ async def collect(parts: Core, older_than: str, cursor: str, *, dry_run: bool) -
         raise InvalidInput(
             f"FLAGMAN_DATA: the archive cannot be written ({error.strerror or error})."
         ) from error
+    finally:
+        await store.end_turn(token)
     return Collected(done.archived, done.kept, f"{done.after[1]:.0f} {done.after[0]}" if done.after else None)
 
 

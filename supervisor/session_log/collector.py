@@ -45,7 +45,10 @@ class Step:
 
 
 class Collector:
-    """Several may work at the same time; each session is collected once."""
+    """Each session is collected once, whoever else works; `finish` needs the turn of `RetentionStore`.
+
+    Otherwise the number of sessions, by which it knows that none has begun, could be the same by chance.
+    """
 
     def __init__(
         self,

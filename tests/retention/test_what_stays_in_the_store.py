@@ -5,20 +5,23 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 from redis.asyncio import Redis
 
 from bot.compose import Core
-from bot.retention import DailyCollection
+from bot.retention import DailyCollection, collect
 from bot.settings import Settings
 from storage import keys
 from supervisor.core.audit.rows import AuditFilter
 from supervisor.core.commands.approvals import Seen
 from supervisor.core.commands.grants import Terms
+from supervisor.core.errors import InvalidInput
 from supervisor.core.events import Actor
 from supervisor.core.state import Session
+from supervisor.session_log.leftovers import Leftovers
 from tests.retention.test_a_collected_session_leaves_nothing import RULES, SCRIPT, collected, full
 from tests.support.scenario import Director
 from tests.support.scripted import calls, in_turn, says
@@ -120,6 +123,9 @@ async def test_several_clocks_collect_once_a_day(
     await redis.set(keys.collection_turn(), "of another clock")
     today += timedelta(days=1)
     assert not await clocks[0].run()
+    with pytest.raises(InvalidInput, match="Another process archives ended sessions right now"):
+        await collect(core, "1d", "", dry_run=False)
+    assert await redis.get(keys.collection_turn()) == b"of another clock"
 
 
 def test_a_time_that_is_too_short_is_refused() -> None:
@@ -128,3 +134,28 @@ def test_a_time_that_is_too_short_is_refused() -> None:
             Settings(keep=keep)
     assert Settings(keep="forever").keep_for is None
     assert Settings(keep="90d").keep_for == timedelta(days=90)
+
+
+async def test_a_worker_elsewhere_removes_what_is_archived_and_nothing_else(
+    scenario: Director, tmp_path: Path
+) -> None:
+    scene, session = await full(scenario)
+    core, elsewhere = scene.flagman.core, tmp_path / "elsewhere"
+    live = await scene.launch("another")
+    (kept := tmp_path / "kept").mkdir()
+    for name in (session.id, live.id, "notes", "abcd-efgh"):
+        (elsewhere / name / "deep").mkdir(parents=True)
+        (elsewhere / name / "link").symlink_to(kept)
+    (elsewhere / ".begun").mkdir()
+    (elsewhere / ".begun" / session.id).touch()
+    (logs := tmp_path / "logs").mkdir()
+    for name in (f"{session.id}.md", f"{session.id}.7.md", f"{live.id}.md"):
+        (logs / name).touch()
+    leftovers = Leftovers(core.retention(), elsewhere, logs)
+    assert await leftovers.remove() == 0
+    await collected(core)
+    assert await leftovers.remove() == 1
+    assert {path.name for path in elsewhere.iterdir()} == {live.id, "notes", "abcd-efgh", ".begun"}
+    assert list((elsewhere / ".begun").iterdir()) == []
+    assert [path.name for path in logs.iterdir()] == [f"{live.id}.md"]
+    assert kept.is_dir(), "a link is removed, and not what it leads to"
