@@ -42,6 +42,9 @@ lock: $(VENV)/.dev ## resolve the dependencies anew
 	@$(BIN)/uv pip compile --quiet --universal --upgrade --generate-hashes --no-header \
 		--no-emit-index-url --no-emit-find-links -c requirements/base.txt \
 		-o requirements/dev.txt pyproject.toml --group dev
+	@$(BIN)/uv pip compile --quiet --universal --upgrade --generate-hashes --no-header \
+		--no-emit-index-url --no-emit-find-links -c requirements/base.txt \
+		-o requirements/build.txt --group build
 
 clean: ## remove the environment, keep the data
 	rm -rf $(VENV) build dist *.egg-info

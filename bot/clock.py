@@ -14,6 +14,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from bot.audit_digest import AuditDigest
 from bot.compose import Core, now
 from bot.persona_reports import PersonaReports
+from bot.retention import DailyCollection
 from storage.connection import end
 from storage.errors import StorageError
 from storage.keys import TimerKey
@@ -25,6 +26,8 @@ HORIZON = timedelta(seconds=20)
 REFILL = timedelta(seconds=10)
 HOLD = timedelta(seconds=5)
 PERSONAS = timedelta(seconds=5)
+# How often a clock asks whether today's collection of ended sessions is still to be made; lost rows are restored first.
+COLLECTION = timedelta(minutes=2)
 # How many timers a clock holds at a time, and how many of those about which Slack is asked fire at the same time.
 BATCH, ASKING = 64, 16
 _log = logging.getLogger("flagman.clock")
@@ -45,6 +48,7 @@ class Clock:
         self._queues = parts.queues()
         self._sweeper = Sweeper(parts.sessions, parts.log, *self._queues)
         self._personas, self._digest = PersonaReports(parts), AuditDigest(parts)
+        self._collection = DailyCollection(parts) if parts.settings.keep_for else None
         self._scheduler = AsyncIOScheduler(timezone=UTC)
         self._firing = asyncio.Lock()
         self._asking: dict[TimerKey, asyncio.Task[None]] = {}
@@ -64,9 +68,17 @@ class Clock:
             coalesce=True,
             max_instances=1,
         )
+        if self._collection:
+            every = COLLECTION.total_seconds()
+            add(self._collect, "interval", seconds=every, coalesce=True, max_instances=1)
         self._scheduler.start()
         self._listening = asyncio.create_task(self._listen())
         return self
+
+    @property
+    def ticks(self) -> bool:
+        """Whether it fires timers."""
+        return bool(self._scheduler.running and self._listening and not self._listening.done())
 
     async def __aexit__(self, *_: object) -> None:
         self._scheduler.shutdown(wait=False)
@@ -153,6 +165,11 @@ class Clock:
             await self._sweeper.sweep(now())
             await self._parts.schedules.restore_timers()
             await self._digest.restore()
+
+    async def _collect(self) -> None:
+        with _store_may_be_away():
+            if self._collection:
+                await self._collection.run()
 
     async def _restore_digest(self) -> None:
         with _store_may_be_away():

@@ -13,8 +13,7 @@ from functools import cached_property, partial
 
 from redis.asyncio import Redis
 
-from bot.install.store import Installations
-from bot.install.teams import InstalledTeams
+from bot.install.teams import InstalledTeams, installed_teams
 from bot.mcp_servers import configured
 from bot.own_tools import all_tools
 from bot.resume_hints import Hints, hints_of
@@ -23,6 +22,7 @@ from bot.settings import Settings
 from handlers.announcements import Announcements
 from handlers.directories import Directories
 from handlers.origin import SlackChannels
+from handlers.projection.message_rows import place_of
 from handlers.projection.permalinks import card_addresses
 from storage import keys
 from storage.api_keys import ApiKeyStore
@@ -37,6 +37,7 @@ from storage.mailbox import Mailbox
 from storage.partitions import Partitions
 from storage.projections import ProjectionStore
 from storage.queue import SessionQueue
+from storage.retention.store import RetentionStore
 from storage.rows import ExpiringStore, RowStore
 from storage.timers import TimerStore
 from supervisor.api_keys import ApiKeys
@@ -68,8 +69,11 @@ from supervisor.resume_tokens import ResumeTokens
 from supervisor.running import RunningCalls
 from supervisor.schedules import Schedules
 from supervisor.service import Supervisor
+from supervisor.session_log.archive import Archive
+from supervisor.session_log.collector import Collector
 from supervisor.session_log.directory import LogFolder
 from supervisor.session_log.export import Documents
+from supervisor.session_log.leftovers import Leftovers
 from supervisor.session_log.restore import Restorer
 from supervisor.session_log.writer import Recorder
 from supervisor.signals import SignalRouter
@@ -172,7 +176,8 @@ class Core:
 
     def audit(self) -> Audit:
         store = AuditStore(self.redis)
-        return Audit(self.log, store, Refusals(store), self.delegations)
+        archive = Archive(self.settings.data, signing_keys(self.settings))
+        return Audit(self.log, store, Refusals(store), self.delegations, archive)
 
     def artifacts(self) -> Artifacts:
         return Artifacts(self.settings.workspace_folder)
@@ -187,6 +192,29 @@ class Core:
         """The restorer. Raises InvalidInput where there is no FLAGMAN_SECRET_KEY to verify SESSION_LOGs with."""
         keys = secret_keys(self.settings)
         return Restorer(self.sessions, self.log, self.personas, self.artifacts(), keys, now, hints_of)
+
+    def retention(self) -> RetentionStore:
+        return RetentionStore(self.redis, self.partitions)
+
+    def leftovers(self) -> Leftovers:
+        """What is on this machine of sessions that were archived."""
+        settings = self.settings
+        return Leftovers(self.retention(), settings.workspace_folder, settings.data / "logs")
+
+    def collector(self) -> Collector:
+        """The collector of ended sessions. Raises InvalidInput where there is no key to sign their SESSION_LOGs."""
+        archive = Archive(self.settings.data, secret_keys(self.settings))
+        return Collector(
+            self.sessions,
+            self.log,
+            self.retention(),
+            self.rows,
+            self.personas,
+            self.documents(),
+            archive,
+            self.leftovers(),
+            place_of,
+        )
 
     def services(self) -> ServiceParts:
         """The parts of the service that programs and Slack call. Raises InvalidInput as `resume_tokens`."""
@@ -292,7 +320,14 @@ async def core(settings: Settings, *, tools: Toolset | None = None) -> AsyncIter
         of_servers = [secret for one in mcp.values() for secret in one.secrets]
         secrets = [*settings.secrets, *signing_keys(settings), *passwords, *of_servers]
         mask = Masker(secrets, _values(granted))
-        teams = _teams(settings, redis, directory, mask)
+        teams = installed_teams(
+            settings,
+            RowStore(redis, keys.installations()),
+            Sealer(secret_keys(settings), b"flagman installations of workspaces: "),
+            directory,
+            mask,
+            now,
+        )
         if teams:
             directory.attach(teams)
             stack.push_async_callback(teams.close)
@@ -321,22 +356,6 @@ async def core(settings: Settings, *, tools: Toolset | None = None) -> AsyncIter
             server,
             teams,
         )
-
-
-def _teams(settings: Settings, redis: Redis, directory: Directories, mask: Masker) -> InstalledTeams | None:
-    """The workspaces that installed Flagman; None where they cannot. Raises InvalidInput as `resume_tokens`."""
-    if not settings.installs or settings.slack_client_secret is None:
-        return None
-    installations = Installations(
-        RowStore(redis, keys.installations()),
-        Sealer(secret_keys(settings), b"flagman installations of workspaces: "),
-        now,
-        lambda: teams.client(),
-        settings.slack_client_id,
-        settings.slack_client_secret.get_secret_value(),
-    )
-    teams = InstalledTeams(installations, directory.of_team, settings.slack_api_url, mask.learn)
-    return teams
 
 
 def _personas(settings: Settings, known: Toolset, servers: Collection[str]) -> PersonaFolder:

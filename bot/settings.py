@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
 from urllib.parse import urlsplit
@@ -16,7 +17,7 @@ from storage.keys import MOST_PARTITIONS
 from supervisor.api_keys import ApiKey, parse_keys
 from supervisor.core.commands.limits import LIMITS, parse_limits
 from supervisor.core.errors import InvalidCondition, InvalidInput
-from supervisor.core.times import zone_named
+from supervisor.core.times import parse_duration, zone_named
 from supervisor.daily import DailyTime
 from supervisor.place_settings import Installation
 
@@ -83,9 +84,11 @@ class Settings(CommonSettings):
         6, validation_alias="FLAGMAN_LEASE_SECONDS"
     )
     grace_seconds: Annotated[float, Field(ge=0, le=600)] = Field(20, validation_alias="FLAGMAN_GRACE_SECONDS")
+    heartbeat: Path | None = Field(None, validation_alias="FLAGMAN_HEARTBEAT")
     keep_webhooks_seconds: Annotated[float, Field(ge=1, le=604800)] = Field(
         3600, validation_alias="FLAGMAN_KEEP_WEBHOOKS_SECONDS"
     )
+    keep: str = Field("forever", validation_alias="FLAGMAN_KEEP")
     api_keys: SecretStr | None = Field(None, validation_alias="FLAGMAN_API_KEYS")
     api_rate: str = Field("50/200", validation_alias="FLAGMAN_API_RATE")
     max_sessions: Annotated[str, Field(pattern=r"^[1-9]\d{0,8}/[1-9]\d{0,8}$")] = Field(
@@ -130,6 +133,16 @@ class Settings(CommonSettings):
         if keys:
             parse_keys(keys.get_secret_value())
         return keys
+
+    @field_validator("keep")
+    @classmethod
+    def _a_time(cls, keep: str) -> str:
+        try:
+            if keep == "forever" or parse_duration(keep) >= timedelta(days=1):
+                return keep
+        except InvalidCondition:
+            pass
+        raise ValueError("must be forever, or a time of a day or more such as 90d")
 
     @field_validator("limits")
     @classmethod
@@ -215,6 +228,11 @@ class Settings(CommonSettings):
     def digest_time(self) -> DailyTime | None:
         """Where and when the daily digest of the audit is posted; None where it is not."""
         return _digest_time(self.audit_digest) if self.audit_digest else None
+
+    @property
+    def keep_for(self) -> timedelta | None:
+        """How long ended sessions stay in the store; None where they stay forever."""
+        return None if self.keep == "forever" else parse_duration(self.keep)
 
     @property
     def playground(self) -> bool:

@@ -111,6 +111,9 @@ def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Work
     shown = Projectors(parts.sessions, parts.teams, make, first) if parts.teams else first
     assert shown, "without workspaces that install it, there is the first one"
     known, settings = parts.sessions.known_version, parts.settings
+    chores = [Progress(parts.printing(), outbox.enqueue).run]
+    if settings.keep_for:
+        chores.append(parts.leftovers().run)
     times = timedelta(seconds=settings.lease_seconds), timedelta(seconds=settings.grace_seconds)
     return (
         Worker(
@@ -129,7 +132,7 @@ def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Work
             slots=16,
             lease=times[0],
             grace=times[1],
-            chores=(Progress(parts.printing(), outbox.enqueue).run,),
+            chores=chores,
         ),
     )
 

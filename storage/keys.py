@@ -290,6 +290,21 @@ def waiting_messages() -> str:
     return f"{_PREFIX}:waiting"
 
 
+def unbound_places(partition: int) -> str:
+    """Return the key of a set: the places of collected sessions whose bindings are still to be removed."""
+    return f"{_tag(partition)}:unbound"
+
+
+def collection_turn() -> str:
+    """Return the key that is set as long as a process collects ended sessions."""
+    return f"{_PREFIX}:collection:turn"
+
+
+def collection_day() -> str:
+    """Return the key of the day on which the ended sessions were collected last."""
+    return f"{_PREFIX}:collection:day"
+
+
 def worker_hosts() -> str:
     """Return the key of a hash: when a worker on a host was last there, by the host."""
     return f"{_PREFIX}:hosts"

@@ -210,6 +210,12 @@ class LogStore:
                 return found[:limit]
             wanted *= 2
 
+    async def score(self, name: str, session_id: str) -> float | None:
+        """Return the score of a session in an index; None where it is not in it."""
+        with reaching_store():
+            found = await self._redis.zscore(keys.index(keys.partition_of(session_id), name), session_id)
+        return None if found is None else float(found)
+
     async def unlisted(self, cursor: int) -> tuple[int, list[str]]:
         """Return sessions with a log that are not in the index `all`, of those found by a scan from `cursor` on.
 

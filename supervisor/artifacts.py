@@ -101,7 +101,11 @@ class Artifacts:
 
 def mark_of(workspace: Path, session: Session) -> Path:
     """Return the file that is there as soon as the files that the session inherits are in its folder."""
-    return workspace / _MARKS / session.id
+    return marks_folder(workspace) / session.id
+
+
+def marks_folder(workspace: Path) -> Path:
+    return workspace / _MARKS
 
 
 def _path_in_log(session: Session, path: str) -> str:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from pydantic import ValidationError
 
 from storage.audit import AuditStore
 from storage.log import LogStore, Row
+from storage.retention.scripts import ARCHIVED
 from supervisor.changes import Changes
 from supervisor.core.audit.rows import AuditFilter, AuditRow, LogReading
 from supervisor.core.audit.summary import AuditTotals, Summary, may_be_stamp
 from supervisor.core.commands import conversation
 from supervisor.core.errors import AlreadyEnded, LogUnreadable
-from supervisor.core.events import Actor, decode
+from supervisor.core.events import Actor, Event, decode
 from supervisor.core.messages import Frozen
 from supervisor.core.text.format import iso
 from supervisor.core.text.sanitize import clean_text
@@ -31,6 +32,12 @@ _SHORT, _LONG = 200, 1000
 # Whether the rows of a session may be read; the empty id stands for refusals that are about none.
 MayRead = Callable[[str, str], Awaitable[bool]]
 Key = tuple[datetime, str, int]
+
+
+class ArchivedLogs(Protocol):
+    """The logs of sessions that were taken out of the store, by when they ended; raises LogUnreadable."""
+
+    async def events(self, session_id: str, ended: datetime) -> Sequence[Event]: ...
 
 
 class Refusal(Frozen):
@@ -147,12 +154,17 @@ class AuditFound(NamedTuple):
 
 
 class Audit:
-    """Reads all logs, one after the other."""
+    """Reads all logs, one after the other, those of archived sessions out of their SESSION_LOGs."""
 
     def __init__(
-        self, log: LogStore, store: AuditStore, refusals: Refusals, delegations: Delegations
+        self,
+        log: LogStore,
+        store: AuditStore,
+        refusals: Refusals,
+        delegations: Delegations,
+        archive: ArchivedLogs,
     ) -> None:
-        self._log, self._store = log, store
+        self._log, self._store, self._archive = log, store, archive
         self._refusals, self._delegations = refusals, delegations
 
     async def mark_opened(self, session_id: str, call_id: str, digest: str, actor: Actor) -> None:
@@ -167,7 +179,7 @@ class Audit:
         No more than `limit` rows and one log are held at once.
         """
         newest: list[tuple[Key, AuditRow]] = []
-        reader = _Reader(self._log, self._apart, wanted, may_read)
+        reader = _Reader(self._log, self._archive, self._apart, wanted, may_read)
         async for rows, latest in reader.logs():
             for row in rows:
                 if after is None or row.key < after:
@@ -194,7 +206,7 @@ class Audit:
     ) -> tuple[AuditTotals, list[LogUnreadable], int]:
         """Return the totals of the rows that are wanted, and the logs that cannot be read with their number."""
         summary = Summary()
-        reader = _Reader(self._log, self._apart, wanted, may_read)
+        reader = _Reader(self._log, self._archive, self._apart, wanted, may_read)
         async for rows, _ in reader.logs():
             session_id = rows[0].session_id if rows else ""
             doubtful = session_id and any(map(may_be_stamp, rows))
@@ -212,11 +224,13 @@ class _Reader:
     def __init__(
         self,
         log: LogStore,
+        archive: ArchivedLogs,
         apart: Callable[[], AsyncIterator[AuditRow]],
         wanted: AuditFilter,
         may_read: MayRead,
     ) -> None:
-        self._log, self._apart, self._wanted, self._may_read = log, apart, wanted, may_read
+        self._log, self._archive, self._apart = log, archive, apart
+        self._wanted, self._may_read = wanted, may_read
         self.unreadable: list[LogUnreadable] = []
         self.lost = 0
 
@@ -245,7 +259,7 @@ class _Reader:
                 if session_id not in open_:
                     open_.add(session_id)
                     yield session_id, None
-        async for session_id, score in self._index("ended"):
+        async for session_id, score in _merged(self._index("ended"), self._index(ARCHIVED)):
             if session_id not in open_:
                 yield session_id, datetime.fromtimestamp(score / 1000, UTC) + timedelta(milliseconds=1)
 
@@ -265,6 +279,8 @@ class _Reader:
                 for data in events:
                     reading.read(decode(session_id, position, data))
                     position += 1
+            if not position:
+                await self._read_archived(reading)
         except LogUnreadable as unreadable:
             problem = unreadable
         except ValueError:
@@ -277,3 +293,21 @@ class _Reader:
             self.lost += 1
             self.unreadable += [problem] if self.lost <= MOST_UNREADABLE else []
         return rows
+
+    async def _read_archived(self, reading: LogReading) -> None:
+        """Read a session that was taken out of the store, if it was. Raises LogUnreadable."""
+        ended = await self._log.score(ARCHIVED, reading.session_id)
+        if ended is not None:
+            for event in await self._archive.events(
+                reading.session_id, datetime.fromtimestamp(ended / 1000, UTC)
+            ):
+                reading.read(event)
+
+
+async def _merged(*indexes: AsyncIterator[Row]) -> AsyncIterator[Row]:
+    """Yield the rows of several indexes by descending score, as each of them has its own."""
+    heads = [(await anext(index, None), index) for index in indexes]
+    while left := [(row, index) for row, index in heads if row]:
+        row, index = max(left, key=lambda head: head[0][1])
+        yield row
+        heads = [(await anext(one, None) if one is index else head, one) for head, one in heads]

@@ -18,6 +18,8 @@ from supervisor.core.triggers import awaited_signals
 
 # The index of all sessions with a grant that has not ended.
 GRANTING = "grants"
+# The index of the open sessions that take files of the session that they were forked from.
+TAKING_FILES = "forks"
 # The phases of calls that wait for somebody.
 _WAITING = {"awaiting", "asking", "unknown", "sleeping", "delegating"}
 Name = TypeVar("Name", bound=Hashable)
@@ -65,6 +67,8 @@ def _indexes(before: Session | None, after: Session) -> dict[str, float | None]:
         rows[open_of(owner)] = None if after.ended else _ms(after.began_at)
     granted = dict.fromkeys(_granting(before) if before else (), 0.0)
     rows |= _changed(granted, dict.fromkeys(_granting(after), _ms(after.changed_at)))
+    if _takes_files(after) != (before is not None and _takes_files(before)):
+        rows[TAKING_FILES] = _ms(after.began_at) if _takes_files(after) else None
     waiting = {name: _ms(after.changed_at) for name in awaited_signals(after)}
     old_waiting = {name: 0.0 for name in awaited_signals(before)} if before else {}
     return rows | _changed(old_waiting, waiting)
@@ -73,6 +77,10 @@ def _indexes(before: Session | None, after: Session) -> dict[str, float | None]:
 def index_of(name: str, workspace: str) -> str:
     """The name of the part of an index that is of a workspace alone; the first one shares the whole of it."""
     return f"{name}@{workspace}" if workspace else name
+
+
+def _takes_files(session: Session) -> bool:
+    return bool(session.forked and session.forked.files) and not session.ended
 
 
 def open_of(actor_id: str) -> str:
@@ -87,11 +95,12 @@ def granting_of(place: str) -> str:
 
 def _granting(session: Session) -> list[str]:
     """Return the names of the indexes in which the grants of a session are found."""
-    lasting = _unended_grants(session)
+    lasting = unended_grants(session)
     return [GRANTING, *(granting_of(grant.place) for grant in lasting if grant.place)] if lasting else []
 
 
-def _unended_grants(session: Session) -> list[Grant]:
+def unended_grants(session: Session) -> list[Grant]:
+    """Return the grants that hold: those for a place also after the session has ended."""
     return [g for g in session.grants if not g.ended_at and not (session.ended and not g.place)]
 
 
@@ -106,7 +115,7 @@ def _timers(session: Session | None) -> dict[TimerKey, float]:
     """Return the timers of a session with their due times in ms since 1970."""
     if session is None:
         return {}
-    granted = {TimerKey(session.id, grant.id): _ms(grant.until) for grant in _unended_grants(session)}
+    granted = {TimerKey(session.id, grant.id): _ms(grant.until) for grant in unended_grants(session)}
     if session.ended:
         return granted
     rows = granted | {TimerKey(session.id, t.id): _ms(t.due) for t in session.timers if t.state == "set"}

@@ -9,12 +9,14 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from pydantic import ValidationError
 
 from storage.errors import IdempotencyKeyKnown
 from storage.keys import partition_of
 from storage.log import CLAIM_TTL, Claim, Lease, LogStore, NewLog, StoredLog
+from storage.retention.scripts import ARCHIVED
 from supervisor.core.errors import IllegalEvent, LimitReached, LogUnreadable, SessionNotFound
 from supervisor.core.events import Event, SessionForked, decode, encode
 from supervisor.core.reducer import fold
@@ -33,6 +35,11 @@ def new_session_id(partition: int = 0) -> str:
     """Return a new id: 40 random bits as `xxxx-xxxx`, and the partition unless 0. An append refuses one in use."""
     letters = "".join(secrets.choice(_ALPHABET) for _ in range(8))
     return f"{letters[:4]}-{letters[4:]}" + (f"-{partition}" if partition else "")
+
+
+def archive_name(session_id: str, ended: datetime) -> str:
+    """Return the path of the SESSION_LOG of a session that was archived, below the folder of the data."""
+    return f"archive/{ended.astimezone(UTC):%Y/%m}/{session_id}.md"
 
 
 @dataclass(frozen=True)
@@ -97,7 +104,7 @@ class Sessions:
         if start is None and stored.start:
             return await self._anew(session_id)
         if start is None and not stored.events:
-            raise SessionNotFound(session_id)
+            raise await self._not_found(session_id)
         position = start.version if start else 0
         # The cached session may be newer than the beginning of what was read.
         new = stored.events[position - stored.start :]
@@ -110,6 +117,17 @@ class Sessions:
                 return await self._anew(session_id)
             raise LogUnreadable(session_id, f"its events contradict each other ({error}).") from error
         return self._keep(session)
+
+    async def _not_found(self, session_id: str) -> SessionNotFound:
+        """The refusal for a session without a log, which says where one is that was archived."""
+        error, ended = SessionNotFound(session_id), await self._log.score(ARCHIVED, session_id)
+        if ended is not None:
+            file = archive_name(session_id, datetime.fromtimestamp(ended / 1000, UTC))
+            error.args = (
+                f"Session `{session_id}` has ended and was archived as {file} in FLAGMAN_DATA; "
+                "`flagman restore` with that file brings it back.",
+            )
+        return error
 
     async def _anew(self, session_id: str) -> Session:
         """Return the session read again from its first event, without cache and snapshot."""

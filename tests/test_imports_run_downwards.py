@@ -72,7 +72,7 @@ ROOMS: dict[str, str] = {
     "bot/settings": "storage supervisor/core supervisor",
     "bot/install": (
         "storage supervisor/core supervisor/mcp handlers/users handlers/workspaces handlers/directory "
-        "handlers/directories"
+        "handlers/directories bot/settings"
     ),
     "bot/secret_key": "supervisor/core bot/settings",
     "bot/resume_hints": "supervisor/core supervisor/session_log handlers/origin",
@@ -101,7 +101,10 @@ ROOMS: dict[str, str] = {
     ),
     "bot/persona_reports": "storage handlers/announcements bot/compose",
     "bot/audit_digest": "storage supervisor/core supervisor handlers/announcements bot/compose",
-    "bot/clock": "storage supervisor/core supervisor/runtime bot/audit_digest bot/compose bot/persona_reports",
+    "bot/retention": "storage supervisor/core bot/settings bot/compose",
+    "bot/clock": (
+        "storage supervisor/core supervisor/runtime bot/audit_digest bot/compose bot/persona_reports bot/retention"
+    ),
     "bot/local_key": "storage supervisor/core supervisor bot/settings bot/compose",
     "bot/sdk": (
         "storage supervisor/core supervisor/models supervisor/session_log supervisor/contract "
@@ -117,7 +120,7 @@ ROOMS: dict[str, str] = {
     ),
     "bot/api": (
         "storage supervisor/core supervisor/mcp supervisor/connections supervisor supervisor/session_log "
-        "supervisor/contract bot/audit_formats bot/compose bot/store_check bot/sdk bot/mcp"
+        "supervisor/contract bot/audit_formats bot/compose bot/retention bot/store_check bot/sdk bot/mcp"
     ),
     "bot/processes": (
         "storage supervisor/core supervisor "
@@ -129,7 +132,7 @@ ROOMS: dict[str, str] = {
         "storage supervisor/core supervisor/tools supervisor/personas supervisor supervisor/session_log "
         "supervisor/contract bot/settings bot/mcp_servers bot/own_tools bot/secret_key bot/resume_hints bot/local_key "
         "bot/audit_formats bot/sdk bot/mcp bot/store_check "
-        "bot/doctor bot/setup bot/processes"
+        "bot/doctor bot/retention bot/setup bot/processes"
     ),
 }
 LONGEST = 400

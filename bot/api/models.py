@@ -77,6 +77,25 @@ class StoreFindings(ResponseModel):
     findings: list[StoreFinding]
 
 
+class Collect(RequestModel):
+    """Which ended sessions to archive: those that ended longer ago than `older_than` (default: FLAGMAN_KEEP).
+
+    `dry_run` only says which; `cursor` is `next` of the answer before.
+    """
+
+    older_than: Annotated[str, Field(max_length=40)] = ""
+    dry_run: bool = False
+    cursor: Annotated[str, Field(max_length=60)] = ""
+
+
+class Collection(ResponseModel):
+    """The sessions that were archived, and those that stay with why; `next` is there where it goes on."""
+
+    archived: list[str]
+    kept: dict[str, str]
+    next: str | None
+
+
 class FieldProblem(ResponseModel):
     """`where` is the path to what is wrong, such as `body.task`."""
 

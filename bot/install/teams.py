@@ -5,16 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import aiohttp
 from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.install.store import Installations, Installed, Row
-from handlers.directories import WorkspaceGone
+from bot.settings import Settings
+from handlers.directories import Directories, WorkspaceGone
 from handlers.directory import SlackDirectory
 from handlers.users import People
 from handlers.workspaces import Home
+from storage.rows import RowStore
+from supervisor.core.text.masking import Masker
+from supervisor.mcp.sealing import Sealer
 
 # An installation is read again after so many seconds: how long a removed one may still be used.
 FRESH_SECONDS = 2.0
@@ -161,3 +166,22 @@ def _below(gone: Row, rows: list[Row]) -> list[str]:
         return [gone.row_id]
     within = (r.row_id for r in rows if r.kind == "within" and r.enterprise_id == gone.enterprise_id)
     return [gone.row_id, *within]
+
+
+def installed_teams(
+    settings: Settings,
+    rows: RowStore,
+    sealer: Sealer,
+    directory: Directories,
+    mask: Masker,
+    clock: Callable[[], datetime],
+) -> InstalledTeams | None:
+    """The workspaces that installed Flagman; None where they cannot."""
+    if not settings.installs or settings.slack_client_secret is None:
+        return None
+    client_secret = settings.slack_client_secret.get_secret_value()
+    installations = Installations(
+        rows, sealer, clock, lambda: teams.client(), settings.slack_client_id, client_secret
+    )
+    teams = InstalledTeams(installations, directory.of_team, settings.slack_api_url, mask.learn)
+    return teams

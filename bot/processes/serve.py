@@ -17,6 +17,7 @@ from bot.compose import Core, core, gateway
 from bot.install.flow import INSTALL
 from bot.local_key import local_key
 from bot.processes import slack, slack_requests
+from bot.processes.heartbeat import beating
 from bot.processes.local_playground import stand_in
 from bot.processes.web import application, listen
 from bot.processes.workspaces import mount_install
@@ -49,7 +50,8 @@ async def run_worker(settings: Settings, announce: Announce) -> None:
         slack.clients(settings) as (_, outbox_client),
         _known_to_slack(outbox_client),
         parts.recorder(),
-        _run_workers(parts, outbox_client),
+        _run_workers(parts, outbox_client) as works,
+        beating(settings.heartbeat, works),
     ):
         announce("worker: at work")
         await parts.while_store_lives()
@@ -64,7 +66,8 @@ async def run_clock(settings: Settings, announce: Announce) -> None:
             client, _ = await stack.enter_async_context(slack.clients(settings))
             if client.token:
                 parts.directory.connect(People(client))
-        await stack.enter_async_context(Clock(parts))
+        clock = await stack.enter_async_context(Clock(parts))
+        await stack.enter_async_context(beating(settings.heartbeat, lambda: clock.ticks))
         announce("clock: ticking")
         await parts.while_store_lives()
 
@@ -137,7 +140,8 @@ async def _known_to_slack(client: AsyncWebClient) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _run_workers(parts: Core, client: AsyncWebClient) -> AsyncIterator[None]:
+async def _run_workers(parts: Core, client: AsyncWebClient) -> AsyncIterator[Callable[[], bool]]:
+    """Run both workers, and yield what says whether they do."""
     model = gateway(parts.settings)
     try:
         await model.check()
@@ -146,7 +150,7 @@ async def _run_workers(parts: Core, client: AsyncWebClient) -> AsyncIterator[Non
     both = workers(parts, client, model)
     tasks = [asyncio.create_task(worker.run()) for worker in both]
     try:
-        yield
+        yield lambda: not any(task.done() for task in tasks)
     finally:
         for worker in both:
             worker.stop()

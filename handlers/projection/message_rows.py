@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from handlers.messages.message import Message
+from handlers.origin import Place
+from supervisor.core.events.base import workspace_of
+from supervisor.core.state import Session
 
 
 class Row(BaseModel):
@@ -42,3 +45,13 @@ class Row(BaseModel):
     @property
     def data(self) -> bytes:
         return self.model_dump_json(exclude_defaults=True).encode()
+
+
+def place_of(session: Session, data: bytes) -> str:
+    """Return the place to which a stored row has bound its session; empty where it is bound to none."""
+    try:
+        row = Row.model_validate_json(data)
+    except ValidationError:
+        return ""
+    place = Place(row.channel, thread_ts=row.thread_ts or row.ts, team=workspace_of(session.origin))
+    return place.key if row.ts else ""

@@ -190,11 +190,15 @@ class UnreadableView(ResponseModel):
 
 
 class SessionPage(ResponseModel):
-    """`next` is the cursor of the next page; null on the last one. `unreadable` ones come besides, in any page."""
+    """`next` is the cursor of the next page; null on the last one. `unreadable` ones come besides, in any page.
+
+    `archived` is how many were taken out of the store, on the last page, for who reads all sessions.
+    """
 
     sessions: list[SessionView]
     next: str | None
     unreadable: list[UnreadableView] = []
+    archived: int = 0
 
 
 class ArtifactView(ResponseModel):

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Literal
 
 from storage.log import Row
+from storage.retention.scripts import ARCHIVED
 from supervisor.contract import pagination
 from supervisor.contract.access import Access
 from supervisor.contract.inbox import OpenRequest, open_requests
@@ -143,7 +144,17 @@ class SessionReader:
             for error in found.unreadable
             if await self.access.sees_unreadable(error.session_id)
         ]
-        return SessionPage(sessions=views, next=found.following, unreadable=lost)
+        archived = 0 if found.following or parent else await self._archived()
+        return SessionPage(sessions=views, next=found.following, unreadable=lost, archived=archived)
+
+    async def _archived(self) -> int:
+        """How many sessions were archived; 0 for who does not read all sessions, or is of another workspace."""
+        try:
+            actor = await self.access.identified()
+        except FlagmanError:
+            return 0
+        reads_all = (actor.admin or actor.reads_all) and not actor.workspace
+        return await self._parts.log.count(ARCHIVED) if reads_all else 0
 
     async def view(self, session: Session) -> SessionView:
         """The present view of the session with its sub-agents."""

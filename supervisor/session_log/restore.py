@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from storage.errors import VersionConflict
 from storage.keys import QueueName, partition_of
 from storage.log import Effects, LogStore
+from storage.retention.scripts import ARCHIVED
 from supervisor.artifacts import Artifacts
 from supervisor.core.digest import canonical_json
 from supervisor.core.errors import InvalidInput, PersonaLost, SessionExists, VerificationError
@@ -89,7 +90,8 @@ class Restorer:
         here = [other for other in effects.enqueue_others if await self._log.length(other[0])]
         # A job checks once for signals that came, and sub-agents that ended, in the meantime.
         queues = set(effects.enqueue) if session.ended else {*effects.enqueue, _READY}
-        return replace(effects, enqueue_others=here, enqueue=sorted(queues))
+        indexes = {**effects.indexes, ARCHIVED: None}
+        return replace(effects, indexes=indexes, enqueue_others=here, enqueue=sorted(queues))
 
     async def _persona(self, found: VerifiedLog) -> Persona:
         """Return the persona of the launch, or the loaded one with its digest if a secret in it was masked."""

@@ -9,13 +9,14 @@ import tempfile
 from pathlib import Path
 
 from storage.embedded_server import embedded_server
-from tests.benchmarks import clicks, cycles, holding, requests, slack_cycles, steps, timers
+from tests.benchmarks import clicks, cycles, holding, requests, retention, slack_cycles, steps, timers
 from tests.benchmarks.report import Figure, show, write
 
 CHOICES = {
     "cycles": cycles.measure,
     "steps": steps.measure,
     "holding": holding.measure,
+    "retention": retention.measure,
     "clicks": clicks.measure,
     "requests": requests.measure,
     "slack": slack_cycles.measure,

@@ -103,7 +103,7 @@ def _events(parts_tools: Any, persona: Any, origin: dict[str, Any]) -> list[Even
     return [launched, said, asked]
 
 
-async def _held(parts: Core, count: int, origin: dict[str, Any]) -> list[Session]:
+async def held(parts: Core, count: int, origin: dict[str, Any]) -> list[Session]:
     """Sessions that wait for an approval, each appended as a supervisor appends."""
     persona = parts.personas.get("ops")
     events = _events(parts.tools, persona, origin)
@@ -120,15 +120,15 @@ async def _held(parts: Core, count: int, origin: dict[str, Any]) -> list[Session
 
 
 async def _memory(parts: Core) -> list[Figure]:
-    before = await _used(parts.redis)
-    held = await _held(parts, HELD, {})
-    await _drain(parts)
-    whole = (await _used(parts.redis) - before) / HELD
-    logs = [int(await parts.redis.memory_usage(keys.log(s.id)) or 0) for s in held[:100]]
-    before = await _used(parts.redis)
-    await _held(parts, SHOWN, Place("C0OPS0001", user="U0ADA0001").origin())
-    await _drain(parts)
-    shown = (await _used(parts.redis) - before) / SHOWN
+    before = await used(parts.redis)
+    paused = await held(parts, HELD, {})
+    await drain(parts)
+    whole = (await used(parts.redis) - before) / HELD
+    logs = [int(await parts.redis.memory_usage(keys.log(s.id)) or 0) for s in paused[:100]]
+    before = await used(parts.redis)
+    await held(parts, SHOWN, Place("C0OPS0001", user="U0ADA0001").origin())
+    await drain(parts)
+    shown = (await used(parts.redis) - before) / SHOWN
     return [
         Figure("a paused session", whole, "bytes", median(logs), 2048, note="floor: its log alone"),
         Figure("one that is shown in Slack", shown, "bytes", median(logs), 2048, note="card and approval"),
@@ -148,6 +148,9 @@ class _Nowhere(SlackSender):
         self._ts += 1
         return Posted(f"1795599012.{self._ts:06}", row.thread_ts)
 
+    async def lacks(self, feature: str) -> bool:
+        return True
+
     async def reserve_status(self, session_id: str, rank: Rank) -> None:
         return
 
@@ -160,7 +163,7 @@ class _Nowhere(SlackSender):
         return []
 
 
-async def _drain(parts: Core) -> None:
+async def drain(parts: Core) -> None:
     """Run the outbox until it is empty."""
     queue = SessionQueue(parts.redis, parts.blocking, "outbox")
     subagents = SubagentReader(parts.sessions, parts.rows, Permalinks(_Nowhere()), queue.enqueue)
@@ -191,7 +194,7 @@ async def _drain(parts: Core) -> None:
     await task
 
 
-async def _used(redis: Redis) -> int:
+async def used(redis: Redis) -> int:
     info: Any = await redis.info("memory")
     return int(info["used_memory"])
 

@@ -23,6 +23,8 @@ from storage.mailbox import Delivery, Mailbox
 from storage.partitions import Partitions
 from storage.projections import ProjectionStore
 from storage.queue import Job, SessionQueue
+from storage.retention.scripts import forget_blobs, unbind
+from storage.retention.store import RetentionStore
 from storage.scripts import jobs
 from storage.timers import TimerStore
 from tests.support.ports import free_port
@@ -31,6 +33,7 @@ from tests.support.slack import wait_for
 SID, CHILD, OTHER = "abcd-efgh-3", "chil-d001-3", "othe-r001-3"
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 SOON = timedelta(milliseconds=50)
+QUEUES: tuple[keys.QueueName, ...] = ("ready", "outbox")
 
 
 @pytest.fixture
@@ -153,6 +156,26 @@ async def test_every_step_of_a_job(cluster: Redis) -> None:
     assert await jobs.repair(cluster, names, {SID: "queued"}) == 1
 
 
+async def test_a_session_is_collected(cluster: Redis) -> None:
+    store, retention = LogStore(cluster), RetentionStore(cluster, Partitions(cluster, 4))
+    timer = TimerKey(SID, "t1")
+    effects = Effects(
+        indexes={"all": 1.0, "ended": 1.0},
+        timers={timer: 5.0},
+        blobs={"d1": b"x"},
+        enqueue=["ready", "outbox"],
+    )
+    await store.append(SID, 0, [b"1"], effects)
+    await store.save_snapshot(SID, 1, b"{}")
+    given: dict[str, Any] = {"indexes": ["all", "ended"], "timers": [timer], "places": ["C1:1.0"]}
+    assert await retention.collect(SID, 2, NOW, **given) == "changed"
+    assert await retention.collect(SID, 1, NOW, **given) == "collected"
+    assert await forget_blobs(cluster, 3, ["d1"], sessions=0)
+    left = {keys.index(3, "archived"), keys.unbound_places(3), *(keys.queue(3, q).stream for q in QUEUES)}
+    assert {name.decode() async for name in cluster.scan_iter()} <= {*left, keys.partitions()}
+    assert await retention.archived([SID, OTHER]) == [SID]
+
+
 async def test_every_other_script(port: int) -> None:
     client = connect(f"redis://127.0.0.1:{port}")
     try:
@@ -166,6 +189,17 @@ async def test_every_other_script(port: int) -> None:
         box, delivery = Mailbox(client), Delivery("webhook:go", "webhook:go", "d1")
         assert await box.keep(delivery, b"x", ttl=SOON * 100, seen_for=SOON * 100) == "kept"
         assert await box.remove(delivery, b"x")
+        retention = RetentionStore(client, Partitions(client))
+        assert [await retention.take_turn(token) for token in "aba"] == [True, False, True]
+        await retention.end_turn("b")
+        assert not await retention.take_turn("b")
+        await retention.end_turn("a")
+        assert await retention.take_turn("b")
+        await rows.bind_place("C1:1.0", SID)
+        await unbind(client, "C1:1.0", OTHER)
+        assert await rows.session_at("C1:1.0") == SID
+        await unbind(client, "C1:1.0", SID)
+        assert await rows.session_at("C1:1.0") is None
     finally:
         await client.aclose()
 

@@ -1,4 +1,4 @@
-"""`flagman verify | restore`: SESSION_LOGs as files."""
+"""`flagman verify | restore | gc`: SESSION_LOGs as files, and ended sessions that become such."""
 
 from __future__ import annotations
 
@@ -166,3 +166,69 @@ def _say(row: dict[str, Any], good: str) -> None:
 
     mark, style = ("✓", "green") if good else ("✗", "red")
     show(text((mark, style), f" {row['file']}: ", good or (row["problem"], style)), err=not good)
+
+
+@app.command(rich_help_panel=PANEL)
+def gc(
+    older_than: Annotated[
+        str, typer.Option(help="Sessions that ended longer ago: `30d` (default: FLAGMAN_KEEP).")
+    ] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say which.")] = False,
+    json: Json = False,
+) -> None:
+    """Archive sessions that ended long ago as SESSION_LOGs in FLAGMAN_DATA, and take them out of the store.
+
+    Where FLAGMAN_KEEP is set, the clock does it once a day. `flagman restore` brings sessions back.
+    """
+
+    async def work() -> None:
+        from bot.cli.terminal import as_json
+
+        archived: list[str] = []
+        kept: dict[str, str] = {}
+        async for step in _collected({"older_than": older_than, "dry_run": dry_run}):
+            archived += step["archived"]
+            kept |= step["kept"]
+        if json:
+            as_json({"archived": archived, "kept": kept, "dry_run": dry_run})
+        else:
+            _say_collected(archived, kept, dry_run=dry_run)
+
+    carry_out(work)
+
+
+async def _collected(request: dict[str, Any]) -> Any:
+    """Yield the steps of the collection, in this process where it reaches the store, else in the running Flagman."""
+    from dataclasses import asdict
+
+    from bot.retention import collect_here
+    from bot.sdk import connect
+    from bot.settings import read_settings
+
+    settings = read_settings()
+    if settings.redis_url:
+        async for done in collect_here(settings, request["older_than"], dry_run=request["dry_run"]):
+            yield asdict(done)
+        return
+    cursor = ""
+    async with connect() as remote:
+        while cursor is not None:
+            step = await remote.call("POST", "/v1/store/collect", {**request, "cursor": cursor})
+            cursor = step["next"]
+            yield step
+
+
+def _say_collected(archived: list[str], kept: dict[str, str], *, dry_run: bool) -> None:
+    from bot.cli.terminal import show, text
+    from supervisor.core.text.format import count
+
+    for session_id in archived if dry_run else ():
+        show(text(session_id))
+    for session_id, why in kept.items():
+        show(text(("!", "yellow"), f" {session_id} stays: {why}."))
+    if dry_run:
+        show(text(f"{count(len(archived), 'session')} would be archived."))
+    elif archived:
+        show(text(("✓", "green"), f" {count(len(archived), 'session')} archived in FLAGMAN_DATA/archive."))
+    else:
+        show(text("No session to archive."))

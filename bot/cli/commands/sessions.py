@@ -43,14 +43,18 @@ def list_(
     async def work(remote: HttpBackend) -> None:
         from bot.cli.labels import status_phrase
         from bot.cli.terminal import DIM, STATUS_STYLES, ago, as_json, hint, is_terminal, table
+        from supervisor.core.text.format import count
 
-        rows, unreadable = await _newest(remote, status, persona, parent, limit)
+        rows, unreadable, archived = await _newest(remote, status, persona, parent, limit)
         if json:
             lost = [{"id": row.id, "status": "unreadable", "problem": row.problem} for row in unreadable]
             as_json([*(row.model_dump(mode="json") for row in rows), *lost])
             return
         for row in unreadable:
             typer.echo(row.problem, err=True)
+        if archived:
+            more = f"{count(archived, 'session')} in FLAGMAN_DATA/archive; `flagman show ID` says where."
+            typer.echo(f"Archived: {more}", err=True)
         if not rows:
             hint('No sessions. Start one: flagman launch sre "check the disk"')
             return
@@ -74,9 +78,11 @@ def list_(
 
 async def _newest(
     remote: HttpBackend, status: str | None, persona: str | None, parent: str | None, limit: int
-) -> tuple[list[SessionView], list[UnreadableView]]:
+) -> tuple[list[SessionView], list[UnreadableView], int]:
+    """Return the newest sessions, those that cannot be read, and how many were archived."""
     found: list[SessionView] = []
     unreadable: list[UnreadableView] = []
+    archived = 0
     cursor: str | None = None
     while len(found) < limit:
         page = await remote.page(
@@ -84,10 +90,11 @@ async def _newest(
         )
         found += page.sessions
         unreadable += page.unreadable
+        archived = page.archived
         cursor = page.next
         if cursor is None:
             break
-    return found, unreadable
+    return found, unreadable, archived
 
 
 @app.command(rich_help_panel=PANEL)

@@ -1,0 +1,1 @@
+"""Takes ended sessions out of the store, once their SESSION_LOGs are archived."""

@@ -1,0 +1,1 @@
+"""The files for a deployment, started and checked as far as a machine without a container engine allows."""

@@ -1,0 +1,1 @@
+"""Ended sessions are archived and leave the store."""
