@@ -10,7 +10,7 @@ from typing import Any, cast
 from redis.asyncio import Redis
 
 from storage import keys
-from storage.connection import reaching_store
+from storage.connection import durable, reaching_store, together
 from storage.errors import IdempotencyKeyKnown, LeaseLost, TooManyClaims, VersionConflict
 from storage.keys import TimerKey
 from storage.partitions import Partitions
@@ -120,7 +120,7 @@ class LogStore:
         claim, lease = effects.claim, effects.lease
         with reaching_store():
             outcome, found, released = await append(
-                self._redis,
+                durable(self._redis),
                 session_id,
                 expected=expected,
                 events=events,
@@ -170,18 +170,13 @@ class LogStore:
     async def lengths(self, session_ids: Sequence[str]) -> list[int]:
         """Return the numbers of events of the sessions, in order."""
         with reaching_store():
-            pipe = self._redis.pipeline(transaction=False)
-            for session_id in session_ids:
-                pipe.llen(keys.log(session_id))
-            return await pipe.execute()
+            return await together(self._redis.llen(keys.log(session_id)) for session_id in session_ids)
 
     async def last_events(self, session_ids: Sequence[str]) -> list[bytes]:
         """Return the last events of the sessions, in order; empty bytes where there is none."""
         with reaching_store():
-            pipe = self._redis.pipeline(transaction=False)
-            for session_id in session_ids:
-                pipe.lindex(keys.log(session_id), -1)
-            return [event or b"" for event in await pipe.execute()]
+            found = await together(self._redis.lindex(keys.log(sid), -1) for sid in session_ids)
+            return [event or b"" for event in found]
 
     async def save_snapshot(self, session_id: str, version: int, state: bytes) -> None:
         """Store the state at `version`. It is only a cache: `drop_snapshot` removes one that cannot be read."""
@@ -218,10 +213,9 @@ class LogStore:
         with reaching_store():
             found: Any = await self._redis.scan(cursor, match=keys.logs(), count=SCANNED)
             ids = [name.decode().rpartition(":")[2] for name in found[1]]
-            pipe = self._redis.pipeline(transaction=False)
-            for session_id in ids:
-                pipe.zscore(keys.index(keys.partition_of(session_id), "all"), session_id)
-            scores = await pipe.execute() if ids else []
+            scores = await together(
+                self._redis.zscore(keys.index(keys.partition_of(sid), "all"), sid) for sid in ids
+            )
         return int(found[0]), [sid for sid, score in zip(ids, scores, strict=True) if score is None]
 
     async def _highest(self, name: str, top: float | str, limit: int) -> list[Row]:
@@ -243,15 +237,13 @@ class LogStore:
 
     async def missing(self, wanted: Mapping[str, Effects]) -> dict[str, Effects]:
         """Return the index rows and timers in `wanted` that are missing, by the sessions that miss one."""
-        pipe = self._redis.pipeline(transaction=False)
+        asked: list[Any] = []
         for session_id, effects in wanted.items():
             partition = keys.partition_of(session_id)
-            for name in effects.indexes:
-                pipe.zscore(keys.index(partition, name), session_id)
-            for timer in effects.timers:
-                pipe.zscore(keys.timers(partition), timer.encode())
+            asked += [self._redis.zscore(keys.index(partition, name), session_id) for name in effects.indexes]
+            asked += [self._redis.zscore(keys.timers(partition), timer.encode()) for timer in effects.timers]
         with reaching_store():
-            answers = iter(await pipe.execute())
+            answers = iter(await together(asked))
         found: dict[str, Effects] = {}
         for session_id, effects in wanted.items():
             indexes = {name: score for name, score in effects.indexes.items() if next(answers) is None}

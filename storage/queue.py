@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from storage import keys
-from storage.connection import reaching_store, subscribe
+from storage.connection import reaching_store, subscribe, together
 from storage.damage import set_aside
 from storage.errors import StoreUnavailable
 from storage.keys import QueueKeys
@@ -242,11 +242,8 @@ class SessionQueue:
 
     async def absent(self, session_ids: Sequence[str]) -> list[str]:
         """Return those of these sessions that are neither queued nor busy nor delayed."""
-        pipe = self._redis.pipeline(transaction=False)
-        for session_id in session_ids:
-            pipe.hexists(self._of(session_id).state, session_id)
         with reaching_store():
-            held = await pipe.execute()
+            held = await together(self._redis.hexists(self._of(sid).state, sid) for sid in session_ids)
         return [session_id for session_id, holds in zip(session_ids, held, strict=True) if not holds]
 
     async def prune_consumers(self, idle: timedelta) -> None:

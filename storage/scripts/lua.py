@@ -1,4 +1,4 @@
-"""Runs scripts by their digest, and loads them where the server does not know them."""
+"""Runs scripts by their digest, and sends their text to a server that does not know them."""
 
 from __future__ import annotations
 
@@ -62,6 +62,5 @@ class Script:
         try:
             return await redis.evalsha(*call)
         except NoScriptError:
-            # A server does not know the script after a restart; nothing was carried out.
-            await redis.script_load(self._text)
-            return await redis.evalsha(*call)
+            # A server does not know the script after a restart, nor does a new primary; nothing was carried out.
+            return await redis.eval(self._text, *call[1:])
