@@ -108,7 +108,7 @@ def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Work
         risks={name: tool.risk for name, tool in parts.tools.items()},
         whereabouts=Whereabouts(parts.worker_hosts(), socket.gethostname(), str(folder), now),
     )
-    known, settings = parts.sessions.known_version, parts.settings
+    known, settings = parts.sessions.known, parts.settings
     times = timedelta(seconds=settings.lease_seconds), timedelta(seconds=settings.grace_seconds)
     return (
         Worker(

@@ -13,15 +13,15 @@ from redis.asyncio import BlockingConnectionPool, ConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import (
-    ConnectionError as RedisConnectionError,
-)
-from redis.exceptions import (
     AskError,
     InvalidResponse,
     OutOfMemoryError,
     ReadOnlyError,
     RedisError,
     ResponseError,
+)
+from redis.exceptions import (
+    ConnectionError as RedisConnectionError,
 )
 from redis.exceptions import (
     TimeoutError as RedisTimeoutError,
@@ -107,7 +107,7 @@ def connect(url: str, *, blocking: bool = False, replicas: Replicas | None = Non
         pool = ConnectionPool(**limits, host=host, port=port)
         return _client(pool, blocking=blocking, replicas=replicas)
 
-    return ClusterRedis(Topology(address.nodes, of))
+    return ClusterRedis(Topology(address.nodes, of), replicated=replicas is not None)
 
 
 def _pool(address: Address, limits: dict[str, Any], *, blocking: bool) -> ConnectionPool:

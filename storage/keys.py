@@ -30,6 +30,11 @@ def partition_of(session_id: str) -> int:
     return int(found[1] or 0)
 
 
+def write_probe(partition: int) -> str:
+    """Return the key that is written to learn whether replicas have what was written to a partition before."""
+    return f"{_tag(partition)}:probe"
+
+
 @dataclass(frozen=True)
 class TimerKey:
     """The row of a timer: its owner, which is a session id or a name chosen by the caller, and its name."""

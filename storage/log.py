@@ -16,6 +16,7 @@ from storage.keys import TimerKey
 from storage.partitions import Partitions
 from storage.scripts import jobs, records
 from storage.scripts.append import ClaimRow, Operations, append
+from storage.scripts.lua import NOTHING, Known
 
 # Keys that one step of a scan looks at.
 SCANNED = 1000
@@ -89,7 +90,7 @@ class AppendResult:
 class StoredLog:
     """The events of a log after the first `start`, and a snapshot of the state after those, if one was read.
 
-    `length` is the number of all events; it is less than `start` where the log was lost or replaced.
+    `length` is the number of all events; it is less than `start` where the log was lost or replaced in part.
     """
 
     start: int
@@ -106,9 +107,18 @@ class LogStore:
         self.partitions = partitions or Partitions(redis)
 
     async def append(
-        self, session_id: str, expected: int, events: Sequence[bytes], effects: Effects
+        self,
+        session_id: str,
+        expected: int,
+        events: Sequence[bytes],
+        effects: Effects,
+        *,
+        mark: bytes = b"",
     ) -> AppendResult:
         """Append at version `expected` with all effects, or change nothing.
+
+        `mark` is a text that the last of the expected events has: a primary may have been lost with it, and another
+        event may be in its place.
 
         Raises VersionConflict, also where a session id of `new_logs` is in use; LeaseLost; IdempotencyKeyKnown with
         the value stored under the key; or TooManyClaims.
@@ -122,7 +132,7 @@ class LogStore:
             outcome, found, released = await append(
                 durable(self._redis),
                 session_id,
-                expected=expected,
+                expected=Known(expected, mark),
                 events=events,
                 token=lease.token if lease else "",
                 claim=ClaimRow(**vars(claim), most=MOST_CLAIMS) if claim else None,
@@ -146,16 +156,23 @@ class LogStore:
         with reaching_store():
             return await jobs.confirm(self._redis, queue, **vars(lease))
 
+    async def confirm_written(self, session_id: str) -> None:
+        """Wait until as many replicas as an append needs have all that was written before. Raises StoreUnavailable."""
+        replicated = durable(self._redis)
+        if replicated is not self._redis:
+            with reaching_store():
+                await replicated.set(keys.write_probe(keys.partition_of(session_id)), b"1", ex=60)
+
     async def claim_of(self, partition: int, key: str) -> bytes | None:
         """Return the value stored under an idempotency key in this partition; None where the key was not used."""
         with reaching_store():
             return cast(bytes | None, await self._redis.get(keys.claim(partition, key)))
 
-    async def load(self, session_id: str, known: int = 0) -> StoredLog:
-        """Return the events after the first `known`, or after the snapshot when `known` is 0."""
+    async def load(self, session_id: str, known: Known = NOTHING) -> StoredLog:
+        """Return the events after the `known` ones, or after the snapshot when none is known."""
         with reaching_store():
             version, state, events, length = await records.load(self._redis, session_id, known=known)
-        return StoredLog(int(version or known), state, events, length)
+        return StoredLog(int(version or known.version), state, events, length)
 
     async def read(self, session_id: str, start: int = 0, stop: int = -1) -> list[bytes]:
         """Return the stored events from position `start` (from 0) to `stop` inclusive."""
@@ -178,10 +195,11 @@ class LogStore:
             found = await together(self._redis.lindex(keys.log(sid), -1) for sid in session_ids)
             return [event or b"" for event in found]
 
-    async def save_snapshot(self, session_id: str, version: int, state: bytes) -> None:
-        """Store the state at `version`. It is only a cache: `drop_snapshot` removes one that cannot be read."""
+    async def save_snapshot(self, session_id: str, known: Known, state: bytes) -> None:
+        """Store the state after the `known` events. It is only a cache, which `drop_snapshot` removes."""
+        row: Any = {"version": known.version, "mark": known.mark, "state": state}
         with reaching_store():
-            await self._redis.hset(keys.snapshot(session_id), mapping={"version": version, "state": state})
+            await self._redis.hset(keys.snapshot(session_id), mapping=row)
 
     async def drop_snapshot(self, session_id: str) -> None:
         with reaching_store():

@@ -71,7 +71,9 @@ class Mailbox:
         """Remember a delivery of which nothing is kept. Returns False where it came before."""
         with reaching_store():
             seconds = max(int(seen_for.total_seconds()), 1)
-            return bool(await durable(self._redis).set(keys.mailbox_seen(delivery.mark), b"1", ex=seconds, nx=True))
+            return bool(
+                await durable(self._redis).set(keys.mailbox_seen(delivery.mark), b"1", ex=seconds, nx=True)
+            )
 
     async def items(self, signal: str) -> list[bytes]:
         with reaching_store():

@@ -74,7 +74,9 @@ class ProjectionStore:
     async def deliver(self, delivery_id: str, ttl: timedelta) -> None:
         """Store for `ttl` that the delivery with this id was carried out."""
         with reaching_store():
-            await durable(self._redis).set(keys.delivery(delivery_id), b"1", px=int(ttl.total_seconds() * 1000))
+            await durable(self._redis).set(
+                keys.delivery(delivery_id), b"1", px=int(ttl.total_seconds() * 1000)
+            )
 
     async def open_home(self, person: str, at: float, *, since: float) -> None:
         """Store that a person opened their home tab at a time, and forget those who have not since `since`."""

@@ -114,6 +114,6 @@ def partitions(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
 async def redis(valkey_url: str) -> AsyncIterator[Redis]:
     """A client of an empty server."""
     client = connect(valkey_url)
-    await emptied(client)
+    await emptied(client, all_databases=True)
     yield client
     await client.aclose()

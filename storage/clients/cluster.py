@@ -36,14 +36,16 @@ Command = Callable[[Redis], Awaitable[Any]]
 class ClusterRedis(Redis):
     """A client whose commands each have keys of one slot. It repeats no command that may have been carried out.
 
-    `durable` is the client whose commands end when replicas have them, where `Topology` makes nodes with that.
+    `durable` is this client, or where it is `replicated` one whose commands end when the replicas have them.
     """
 
-    def __init__(self, topology: Topology, *, durable: ClusterRedis | bool = False) -> None:
+    def __init__(self, topology: Topology, *, replicated: bool = False) -> None:
         super().__init__()
-        self._topology, self._is_durable = topology, durable is True
-        self._readers = Readers(topology)
-        self.durable: ClusterRedis = self if durable is True else ClusterRedis(topology, durable=True)
+        self._topology, self._readers = topology, Readers(topology)
+        self._is_durable, self.durable = False, self
+        if replicated:
+            self.durable = ClusterRedis(topology)
+            self.durable._is_durable = True
 
     def evalsha(self, sha: str, numkeys: int, *keys_and_args: Any) -> Any:
         return self.execute_command("EVALSHA", sha, numkeys, *keys_and_args)
@@ -90,9 +92,7 @@ class ClusterRedis(Redis):
 
         def read(node: Redis, stream: str) -> Awaitable[Any]:
             wanted: Any = {stream: streams[stream]}
-            return node.xreadgroup(
-                groupname, consumername, wanted, count=count, block=block, **more
-            )
+            return node.xreadgroup(groupname, consumername, wanted, count=count, block=block, **more)
 
         return await self._readers.read(streams, read, waits=block is not None)
 
@@ -105,9 +105,7 @@ class ClusterRedis(Redis):
 
     async def aclose(self, close_connection_pool: bool | None = None) -> None:
         await self._readers.aclose()
-        if not self._is_durable:
-            await self.durable._readers.aclose()
-            await self._topology.aclose()
+        await self._topology.aclose()
         await super().aclose(close_connection_pool)
 
     async def _at_slot(self, slot: int, run: Callable[..., Awaitable[Any]]) -> Any:

@@ -8,21 +8,21 @@ from typing import cast
 from redis.asyncio import Redis
 
 from storage import keys
-from storage.scripts.lua import NOW, READ, Script
+from storage.scripts.lua import NOW, READ, Known, Script
 
 # Atomic because the events must be those after the snapshot that is read with them.
 # Between two reads another writer could replace the snapshot, or the whole log.
-_LOAD = Script(READ + "return {read(KEYS[1], KEYS[2], ARGV[1])}")
+_LOAD = Script(READ + "return {read(KEYS[1], KEYS[2], ARGV[1], ARGV[2])}")
 
 
 async def load(
-    redis: Redis, session_id: str, *, known: int
+    redis: Redis, session_id: str, *, known: Known
 ) -> tuple[bytes | None, bytes | None, list[bytes], int]:
-    """Read the events after the first `known`, or after the snapshot where `known` is 0.
+    """Read the events after the `known` ones, or after the snapshot where none is known.
 
     Returns the version and the state of the snapshot (None where none was read), the events, and the number of all.
     """
-    answer = await _LOAD(redis, [keys.log(session_id), keys.snapshot(session_id)], [known])
+    answer = await _LOAD(redis, [keys.log(session_id), keys.snapshot(session_id)], [*known])
     return tuple(answer)
 
 
@@ -133,6 +133,4 @@ async def put_running(redis: Redis, session_id: str, call_id: str, row: bytes, *
     """Replace the row of a running call, keep those of its session for `ttl`, and publish the id of the session."""
     feed = keys.running_channel(keys.partition_of(session_id))
     milliseconds = int(ttl.total_seconds() * 1000)
-    await _PUT_RUNNING(
-        redis, [keys.running(session_id)], [call_id, row, milliseconds, feed, session_id]
-    )
+    await _PUT_RUNNING(redis, [keys.running(session_id)], [call_id, row, milliseconds, feed, session_id])

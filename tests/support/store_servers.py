@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,7 @@ SECONDS = 30.0
 class Server:
     """One server, or one Sentinel with its lines about what it watches; `options` are those of its configuration."""
 
-    def __init__(
-        self, folder: Path, *, watches: Sequence[str] = (), **options: str | int | Path
-    ) -> None:
+    def __init__(self, folder: Path, *, watches: Sequence[str] = (), **options: str | int | Path) -> None:
         self.port = free_port()
         self.folder = folder / str(self.port)
         self.folder.mkdir(parents=True)
@@ -50,7 +49,11 @@ class Server:
     def start(self) -> None:
         """Start it; it ends with this process. Where it listens for TLS alone, nobody waits for it here."""
         watched = [sys.executable, "-I", "-S", guard.__file__, "prctl", str(int(signal.SIGKILL))]
-        words = [str(get_binary_path()), str(self._configuration), *(["--sentinel"] if self._sentinel else [])]
+        words = [
+            str(get_binary_path()),
+            str(self._configuration),
+            *(["--sentinel"] if self._sentinel else []),
+        ]
         self._process = subprocess.Popen(
             [*watched, str(os.getpid()), "inf", "-1", *words], env={}, start_new_session=True
         )
@@ -168,7 +171,7 @@ def _pairs(flat: list[str]) -> dict[str, str]:
 class Cluster:
     """Three primaries with a replica each."""
 
-    def __init__(self, folder: Path, **options: str | int | Path) -> None:
+    def __init__(self, folder: Path) -> None:
         self.nodes = [
             Server(
                 folder,
@@ -176,7 +179,6 @@ class Cluster:
                 cluster_port=free_port(),
                 cluster_node_timeout=1000,
                 repl_diskless_sync_delay=0,
-                **options,
             )
             for _ in range(6)
         ]
@@ -200,7 +202,7 @@ class Cluster:
         until(lambda: all(len(self._rows(node)) == 6 for node in self.nodes))
         for primary, replica in zip(self.nodes[:3], self.nodes[3:], strict=True):
             name = primary.ask("CLUSTER MYID")
-            until(lambda replica=replica, name=name: replica.ask("CLUSTER REPLICATE", name))
+            until(partial(replica.ask, "CLUSTER REPLICATE", name))
         until(self.ready)
 
     def ready(self) -> bool:
@@ -254,9 +256,11 @@ def cluster() -> Iterator[Cluster]:
             made.kill()
 
 
-async def emptied(client: AsyncRedis) -> None:
-    """Remove all keys of a store, of whatever form."""
+async def emptied(client: AsyncRedis, *, all_databases: bool = False) -> None:
+    """Remove all keys of a database, of all of a server, or of a whole cluster."""
     if isinstance(client, ClusterRedis):
         await client.on_each(lambda node: node.flushall())
-    else:
+    elif all_databases:
         await client.flushall()
+    else:
+        await client.flushdb()
