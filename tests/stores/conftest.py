@@ -22,6 +22,13 @@ def nodes() -> Iterator[Cluster]:
         yield made
 
 
+@pytest.fixture(scope="module", params=["sentinel", "cluster"])
+def valkey_url(request: pytest.FixtureRequest) -> str:
+    """The URL of each kind of store, for all stories that are told in a module of this folder."""
+    kind = {"sentinel": "sentinels", "cluster": "nodes"}[request.param]
+    return str(request.getfixturevalue(kind).url)
+
+
 @pytest.fixture(name="process_pool")
 def _process_pool() -> ProcessPool:
     return process_pool()

@@ -155,7 +155,7 @@ def _watches(service: str, primary: Server) -> list[str]:
     return [
         f"monitor {service} {LOOPBACK} {primary.port} 2",
         f"down-after-milliseconds {service} 500",
-        f"failover-timeout {service} 3000",
+        f"failover-timeout {service} 2000",
     ]
 
 
