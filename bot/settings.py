@@ -184,6 +184,14 @@ class Settings(CommonSettings):
         return model
 
     @model_validator(mode="after")
+    def _has_replicas(self) -> Self:
+        if self.replicas and not self.redis_url:
+            raise ValueError(
+                "FLAGMAN_WAIT_REPLICAS needs REDIS_URL, since the embedded store has no replicas"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _a_way_in(self) -> Self:
         if self.slack_bot_token and not self.slack_app_token and not self.slack_signing_secret:
             raise ValueError(

@@ -11,6 +11,8 @@ QueueName = Literal["ready", "outbox"]
 GROUP = "flagman"
 MOST_PARTITIONS = 256
 _PREFIX = "flagman"
+# A pattern that matches all keys and channels.
+ALL = f"{_PREFIX}:*"
 # All mailboxes share one hash tag, since they share a limit.
 _MAIL = f"{_PREFIX}:{{mail}}"
 # What one script touches of the audit.
@@ -330,3 +332,13 @@ def slot_queue(scope: str, rank: int) -> str:
 def _tag(partition: int) -> str:
     """Return the prefix of all keys of a partition, which puts them into one slot of a cluster."""
     return f"{_PREFIX}:{{p{partition}}}"
+
+
+# The patterns of all subscriptions, which the rules of a user must have as they are.
+SUBSCRIPTIONS = (
+    changed_pattern(),
+    dirty_pattern("ready"),
+    dirty_pattern("outbox"),
+    running_pattern(),
+    timer_channel(),
+)
