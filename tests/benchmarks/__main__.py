@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from storage.embedded_server import embedded_server
-from tests.benchmarks import clicks, cycles, holding, requests, slack_cycles, steps, timers
+from tests.benchmarks import clicks, cycles, holding, replicas, requests, slack_cycles, steps, timers
 from tests.benchmarks.report import Figure, show, write
 
 CHOICES = {
@@ -20,6 +20,7 @@ CHOICES = {
     "requests": requests.measure,
     "slack": slack_cycles.measure,
     "timers": timers.measure,
+    "replicas": replicas.measure,
 }
 
 

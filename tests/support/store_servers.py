@@ -264,3 +264,16 @@ async def emptied(client: AsyncRedis, *, all_databases: bool = False) -> None:
         await client.flushall()
     else:
         await client.flushdb()
+
+
+@contextmanager
+def alone() -> Iterator[Server]:
+    """One server that saves nothing."""
+    with _folder() as folder:
+        server = Server(folder)
+        try:
+            server.start()
+            until(server.redis.ping)
+            yield server
+        finally:
+            server.kill()
