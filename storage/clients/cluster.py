@@ -135,7 +135,7 @@ class ClusterRedis(Redis):
 def _key_of(args: tuple[Any, ...]) -> Any:
     """The first key of a command; None where it has none."""
     name = str(args[0]).split()[0].upper()
-    if name in _KEYLESS:
+    if name in _KEYLESS or len(args) == 1:
         return None
     return args[3] if name in ("EVAL", "EVALSHA") else args[1]
 

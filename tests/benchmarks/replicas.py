@@ -16,21 +16,22 @@ from tests.support.store_servers import LOOPBACK, Server, linked, until
 
 # Sessions in flight, and how often that many are launched in one round.
 LOADS = {1: 20, 32: 5}
+WAITS = ("", "1")
 NOTE = "a primary and a replica on this machine, both with appendfsync always"
 
 
 async def measure(_: str, folder: Path, rounds: int) -> list[Figure]:
-    rows: dict[tuple[int, str], list[Loops]] = {(n, wait): [] for n in LOADS for wait in ("", "1")}
+    rows: dict[tuple[int, str], list[Loops]] = {(n, wait): [] for n in LOADS for wait in WAITS}
     with pair() as url:
         for turn in range(rounds):
-            for wait in ("", "1"):
+            for wait in WAITS:
                 place = folder / f"{turn}-{wait}"
                 async with flagman(place, url, Scripted("restart"), wait_replicas=wait) as parts:
                     watch = Watch(parts)
                     await cycles(parts, watch, 8, 5)
                     for in_flight, times in LOADS.items():
                         found = Loops()
-                        for _ in range(times):
+                        for _again in range(times):
                             found.add(await cycles(parts, watch, in_flight, EACH))
                         rows[in_flight, wait].append(found)
     alone = [median([percentile(row.passes, 0.5) for row in rows[1, wait]]) * 1000 for wait in ("1", "")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -9,12 +10,13 @@ from redis.asyncio import Redis
 
 from storage import keys
 from storage.errors import VersionConflict
-from storage.log import LogStore
+from storage.log import Lease, LogStore
 from supervisor.core.events import ContextAdded, Event, encode
 from supervisor.core.reducer import fold
 from supervisor.core.state import Session
 from supervisor.repository import SNAPSHOT_EVERY, Sessions
-from tests.core.build import AT, SID, by, launched
+from supervisor.runtime.unit_of_work import UnitOfWork
+from tests.core.build import AT, SID, by, launched, step_events
 
 BEGUN = launched()
 
@@ -72,3 +74,36 @@ async def test_a_log_that_writes_times_in_another_way_goes_on(redis: Redis) -> N
         more = said("more", before.version + 5)
         await reader.append(before, fold(SID, [more], before), [more])
     assert await redis.llen(keys.log(SID)) == 4
+
+
+async def test_a_tool_that_runs_is_not_begun_again_where_its_start_was_lost(redis: Redis) -> None:
+    """The worker that runs it records the start once more, before anything else can follow."""
+    answer, start, end = step_events(1)
+    sessions = Sessions(LogStore(redis))
+    session = await stored(sessions, BEGUN, answer)
+    work = UnitOfWork(sessions, lambda: AT, asyncio.Event(), Lease(SID, "1-0", "t"), session)
+    work._lease = None
+    work.add(start)
+    assert await work.commit() is False
+    await redis.rpop(keys.log(SID))
+    await work.refresh()
+    assert work.session.calls_in("started")
+    work.add(end)
+    while await work.commit() is None:
+        pass
+    assert [event.type for event in await sessions.events(SID)][2:] == ["ToolStarted", "ToolFinished"]
+
+
+async def test_nor_where_its_result_finds_the_start_gone(redis: Redis) -> None:
+    answer, start, end = step_events(1)
+    sessions = Sessions(LogStore(redis))
+    session = await stored(sessions, BEGUN, answer)
+    work = UnitOfWork(sessions, lambda: AT, asyncio.Event(), Lease(SID, "1-0", "t"), session)
+    work._lease = None
+    work.add(start)
+    assert await work.commit() is False
+    await redis.rpop(keys.log(SID))
+    work.add(end)
+    assert await work.commit() is None
+    assert await work.commit() is False
+    assert [event.type for event in await sessions.events(SID)][2:] == ["ToolStarted", "ToolFinished"]
