@@ -20,7 +20,7 @@ WAITS = ("", "1")
 NOTE = "a primary and a replica on this machine, both with appendfsync always"
 
 
-async def measure(_: str, folder: Path, rounds: int) -> list[Figure]:
+async def measure(_url: str, folder: Path, rounds: int) -> list[Figure]:
     rows: dict[tuple[int, str], list[Loops]] = {(n, wait): [] for n in LOADS for wait in WAITS}
     with pair() as url:
         for turn in range(rounds):
@@ -31,7 +31,7 @@ async def measure(_: str, folder: Path, rounds: int) -> list[Figure]:
                     await cycles(parts, watch, 8, 5)
                     for in_flight, times in LOADS.items():
                         found = Loops()
-                        for _again in range(times):
+                        for _ in range(times):
                             found.add(await cycles(parts, watch, in_flight, EACH))
                         rows[in_flight, wait].append(found)
     alone = [median([percentile(row.passes, 0.5) for row in rows[1, wait]]) * 1000 for wait in ("1", "")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -15,8 +16,8 @@ from storage.errors import StoreUnavailable
 from tests.crash.house import House
 from tests.crash.test_killed_around_the_tool import counting, runs
 from tests.support.process_pool import ProcessPool
-from tests.support.slack import ADA, OPS, wait_for
-from tests.support.store_servers import Cluster, SentinelSet, Server
+from tests.support.slack import ADA, OPS, texts, wait_for
+from tests.support.store_servers import Cluster, SentinelSet, Server, until
 
 pytestmark = pytest.mark.crash
 
@@ -70,7 +71,39 @@ async def happened(house: House, session_id: str, event: str) -> bool:
 async def test_promoted_by_sentinels(
     process_pool: ProcessPool, sentinels: SentinelSet, tmp_path: Path
 ) -> None:
-    await story(process_pool, sentinels.url, tmp_path, lambda: sentinels.primary)
+    primary, replica = sentinels.primary, sentinels.replica
+    await story(process_pool, sentinels.url, tmp_path, lambda: primary)
+    # It ends with the thread that starts it.
+    sentinels.follow(primary, replica)
+
+
+async def test_no_tool_begins_of_which_the_next_primary_would_not_know(
+    process_pool: ProcessPool, sentinels: SentinelSet, tmp_path: Path
+) -> None:
+    """The replica hears nothing of an approval; then the primary dies, and it is asked for again."""
+    await asyncio.to_thread(until, sentinels.ready)
+    async with House(process_pool, sentinels.url, tmp_path / "house") as house:
+        command, count, _ = counting(house)
+        house.propose("shell", {"command": command})
+        wait = {"REDIS_URL": sentinels.url, "FLAGMAN_WAIT_REPLICAS": "1/200"}
+        await house.web(**wait)
+        await house.worker(**wait)
+        session_id = await house.launch()
+        question = await house.asked(session_id)
+        primary, replica = sentinels.primary, sentinels.replica
+        replica.signal(signal.SIGSTOP)
+        assert (await house.click(question, "call_approve"))["ok"]
+        await house.slack.message(OPS, lambda m: "not known whether" in texts(m), question["thread_ts"])
+        assert runs(count) == 0
+        await asyncio.to_thread(primary.kill)
+        replica.signal(signal.SIGCONT)
+        await wait_for(partial(there_again, house, session_id))
+        assert (await house.events(session_id))["ApprovalDecided"] == 0
+        # It has to have a replica of its own before anything is decided.
+        sentinels.follow(primary, replica)
+        assert (await house.click(question, "call_approve"))["ok"]
+        await house.completed(session_id)
+        assert runs(count) == 1
 
 
 async def test_promoted_in_a_cluster(process_pool: ProcessPool, nodes: Cluster, tmp_path: Path) -> None:

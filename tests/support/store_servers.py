@@ -66,7 +66,7 @@ class Server:
         """The answer to one command, as it comes. Raises RedisError."""
         with self.redis as client:
             client.response_callbacks.clear()
-            return client.execute_command(*" ".join(map(str, words)).split())
+            return client.execute_command(*(part for word in words for part in str(word).split() or [""]))
 
     def signal(self, number: signal.Signals) -> None:
         assert self._process
@@ -145,6 +145,14 @@ class SentinelSet:
         known = [_pairs(row) for row in rows]
         others = all(int(row["num-other-sentinels"]) == 2 and int(row["num-slaves"]) >= 1 for row in known)
         return others and linked(self.replica)
+
+    def follow(self, former: Server, primary: Server) -> None:
+        """Start a primary that died again, as the replica of the one that was promoted in its place."""
+        former.start()
+        until(former.redis.ping)
+        until(lambda: primary.redis.info("replication")["role"] == "master")
+        former.ask("REPLICAOF", LOOPBACK, primary.port)
+        until(lambda: linked(former))
 
     def kill(self) -> None:
         for server in (*self.sentinels, *self.data):
