@@ -91,7 +91,11 @@ local version = redis.call('LLEN', log)
 if claim_ttl > 0 then
   claim, claims = key(), key()
   local known = redis.call('GET', claim)
-  if known then return {'known', known, 0} end
+  if known then
+    -- Written again, as the caller waits until replicas have what was written last.
+    redis.call('SET', claim, known, 'KEEPTTL')
+    return {'known', known, 0}
+  end
   redis.call('ZREMRANGEBYSCORE', claims, '-inf', now())
   if redis.call('ZCARD', claims) >= most_claims then return {'full', version, 0} end
 end

@@ -18,7 +18,7 @@ from supervisor.core.reducer import fold
 from supervisor.repository import Sessions
 from supervisor.runtime.unit_of_work import UnitOfWork
 from tests.core.build import AT, SID, launched, responded
-from tests.support.store_servers import Cluster, SentinelSet, Server, until
+from tests.support.store_servers import Cluster, SentinelSet, Server, emptied, until
 
 NONE = Effects()
 
@@ -83,6 +83,24 @@ async def test_a_worker_goes_on_once_a_replica_has_what_it_appended(sentinels: S
         assert await committing is False
         assert work.stored_version == 2
         until(sentinels.ready)
+
+
+async def test_what_is_found_in_a_log_over_another_connection_counts_once_replicated(
+    sentinels: SentinelSet,
+) -> None:
+    async with clients(sentinels.url, "1/100") as redis, clients(sentinels.url, "1/100") as again:
+        event, more = launched(), responded()
+        before = fold(SID, [event])
+        after = fold(SID, [more], before)
+        await emptied(redis)
+        await Sessions(LogStore(redis)).append(None, before, [event])
+        with frozen(sentinels.replica):
+            with pytest.raises(NotReplicated):
+                await Sessions(LogStore(redis)).append(before, after, [more])
+            with pytest.raises(NotReplicated):
+                await Sessions(LogStore(again)).holds(before, after, [more])
+        until(sentinels.ready)
+        assert await Sessions(LogStore(again)).holds(before, after, [more])
 
 
 async def test_in_a_cluster_the_node_of_the_keys_waits_for_its_replicas(nodes: Cluster) -> None:

@@ -16,7 +16,6 @@ from tests.e2e.test_the_whole_loop import test_a_launched_session_waits_for_appr
 from tests.e2e.test_waiting_in_slack import clock, test_a_timed_resume_goes_on_by_itself
 from tests.support.store_servers import LOOPBACK, Cluster, Server, alone
 
-pytestmark = pytest.mark.usefixtures("partitions")
 __all__ = [
     "clock",
     "flagman",
@@ -28,6 +27,11 @@ PAGE = Path(__file__).parents[2] / "docs" / "stores.md"
 USER = "on >of-the-user"
 # Tests empty their store.
 EMPTIES = "+flushall +flushdb"
+
+
+@pytest.fixture(autouse=True)
+def _partitions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLAGMAN_PARTITIONS", "4")
 
 
 @pytest.fixture(scope="module")
