@@ -26,13 +26,14 @@ from tests.support.ports import free_port
 
 LOOPBACK = "127.0.0.1"
 SECONDS = 30.0
+_given: set[int] = set()
 
 
 class Server:
     """One server, or one Sentinel with its lines about what it watches; `options` are those of its configuration."""
 
     def __init__(self, folder: Path, *, watches: Sequence[str] = (), **options: str | int | Path) -> None:
-        self.port = free_port()
+        self.port = _own_port()
         self.folder = folder / str(self.port)
         self.folder.mkdir(parents=True)
         lines = {"bind": LOOPBACK, "dir": self.folder, "logfile": self.folder / "log", "save": '""'}
@@ -77,6 +78,14 @@ class Server:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+
+def _own_port() -> int:
+    """A free port that no other server here has been given, of which some do not listen yet."""
+    while (port := free_port()) in _given:
+        pass
+    _given.add(port)
+    return port
 
 
 def until(true: Callable[[], Any], seconds: float = SECONDS) -> Any:
@@ -184,7 +193,7 @@ class Cluster:
             Server(
                 folder,
                 cluster_enabled="yes",
-                cluster_port=free_port(),
+                cluster_port=_own_port(),
                 cluster_node_timeout=1000,
                 repl_diskless_sync_delay=0,
             )
