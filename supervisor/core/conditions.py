@@ -222,13 +222,11 @@ def _compare(found: Any, operator: Operator, value: Any) -> bool:
         case "!=":
             return not _compare(found, "==", value)
         case "in":
-            return isinstance(value, list) and found in value
+            return isinstance(value, list) and any(_compare(found, "==", one) for one in value)
         case "contains":
-            return (
-                isinstance(found, str | list)
-                and (not isinstance(found, str) or isinstance(value, str))
-                and (value in found)
-            )
+            if isinstance(found, list):
+                return any(_compare(one, "==", value) for one in found)
+            return isinstance(found, str) and isinstance(value, str) and value in found
     both_numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in (found, value))
     if not both_numbers and not (isinstance(found, str) and isinstance(value, str)):
         return False

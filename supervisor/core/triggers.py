@@ -105,10 +105,9 @@ def named_condition(session: Session, trigger: Trigger, data: Any) -> Condition 
 
     With `data`, one that such data fulfils.
     """
-    kinds = {"webhook": Webhook, "event": OnEvent, "clock": At | Cron}.get(trigger)
     for _, condition in session.waits:
         fits = data is None or all(clause.holds(data) for clause in getattr(condition, "where", ()))
-        if fits and ((kinds and isinstance(condition, kinds)) or condition.type == trigger):
+        if fits and (condition.type == trigger or (trigger == "clock" and isinstance(condition, At | Cron))):
             return condition
     return None
 
