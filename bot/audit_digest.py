@@ -61,5 +61,5 @@ class AuditDigest:
         return await self._announcements.audit_digest(row.plan.place, totals, lost, row.due, again=again)
 
 
-async def _everything(_: str) -> bool:
+async def _everything(*_: str) -> bool:
     return True

@@ -9,17 +9,19 @@ from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 
 from redis.asyncio import Redis
 
+from bot.install.store import Installations
+from bot.install.teams import InstalledTeams
 from bot.mcp_servers import configured
 from bot.own_tools import all_tools
 from bot.resume_hints import Hints, hints_of
 from bot.secret_key import secret_keys, signing_keys
 from bot.settings import Settings
 from handlers.announcements import Announcements
-from handlers.directory import SlackDirectory
+from handlers.directories import Directories
 from handlers.origin import SlackChannels
 from handlers.projection.permalinks import card_addresses
 from storage import keys
@@ -35,20 +37,24 @@ from storage.mailbox import Mailbox
 from storage.partitions import Partitions
 from storage.projections import ProjectionStore
 from storage.queue import SessionQueue
-from storage.rows import RowStore
+from storage.rows import ExpiringStore, RowStore
 from storage.timers import TimerStore
 from supervisor.api_keys import ApiKeys
 from supervisor.artifacts import Artifacts
 from supervisor.audit import Audit, Refusals
+from supervisor.connections.linking import Linking
+from supervisor.connections.store import Connections, is_connected
 from supervisor.contract.creators import Creators
 from supervisor.contract.followers import Followers
 from supervisor.contract.parts import ServiceParts
 from supervisor.core.errors import InvalidInput, PersonaInvalid
+from supervisor.core.events.base import workspace_of
 from supervisor.core.persona import Grants
 from supervisor.core.state import Session
 from supervisor.core.text.masking import Masker
 from supervisor.delegations import Delegations
 from supervisor.mcp.config import Server
+from supervisor.mcp.sealing import Sealer
 from supervisor.mcp.secrets import Secrets
 from supervisor.models import DemoGateway, ProviderGateway, make_gateway
 from supervisor.notifications import Notifications
@@ -96,13 +102,14 @@ class Core:
     deliveries: SignalRouter
     schedules: Schedules
     mask: Masker
-    directory: SlackDirectory
+    directory: Directories
     places: PlaceSettings
     delegations: Delegations
     notifications: Notifications
     closing: AsyncExitStack
     mcp: Mapping[str, Server]
     server: EmbeddedServer | None = None
+    teams: InstalledTeams | None = None
 
     async def while_store_lives(self) -> None:
         """Wait without end. Raises EmbeddedServerLost when the embedded server ends; another one may come back."""
@@ -136,6 +143,27 @@ class Core:
     def secrets(self) -> Secrets:
         """The secrets by name. Raises InvalidInput as `resume_tokens`."""
         return Secrets(RowStore(self.redis, keys.secrets()), secret_keys(self.settings), now)
+
+    @cached_property
+    def connections(self) -> Connections:
+        """The connections of people to servers. Raises InvalidInput as `resume_tokens`."""
+        rows = RowStore(self.redis, keys.connections())
+        mask = self.mask
+        return Connections(
+            rows, secret_keys(self.settings), now, mask.learn, mask.forget, self.directory.is_active
+        )
+
+    def linking(self) -> Linking:
+        """How people connect servers. Raises InvalidInput as `resume_tokens`."""
+        return Linking(
+            self.mcp,
+            self.connections,
+            ExpiringStore(self.redis, keys.connecting),
+            RowStore(self.redis, keys.registrations()),
+            secret_keys(self.settings),
+            self.settings.public_address,
+            now,
+        )
 
     def resume_tokens(self) -> ResumeTokens:
         """The resume tokens. Raises InvalidInput where there is no FLAGMAN_SECRET_KEY and none can be generated."""
@@ -178,6 +206,8 @@ class Core:
             directory=self.directory,
             places=self.places,
             notifications=self.notifications,
+            connections=self.connections,
+            linking=self.linking(),
             running=self.running,
             clock=now,
             hook_problem=self.settings.hook_problem,
@@ -187,7 +217,7 @@ class Core:
 
     async def _card(self, session: Session) -> str:
         """The address of the card of a session; empty where it has none, or the workspace is not known."""
-        workspace = self.directory.workspace
+        workspace = await self.directory.address_of(workspace_of(session.origin))
         return (await card_addresses(self.rows, [session], workspace))[session.id] if workspace else ""
 
     @property
@@ -231,7 +261,7 @@ async def core(settings: Settings, *, tools: Toolset | None = None) -> AsyncIter
     folder = _personas(settings, builtin, mcp)
     # Those of servers come to it as they are connected.
     known = dict(builtin) if mcp else builtin
-    directory = SlackDirectory(settings.admin_ids, settings.team_ids)
+    directory = Directories(settings.admin_ids, settings.team_ids)
     names = PersonaNames(folder.files, directory.look_up)
     async with AsyncExitStack() as stack:
         server = None if settings.redis_url else EmbeddedServer(settings.data)
@@ -253,7 +283,8 @@ async def core(settings: Settings, *, tools: Toolset | None = None) -> AsyncIter
         refusals = Refusals(AuditStore(redis))
         supervisor = Supervisor(sessions, library, known, now, directory.reach, places, refusals)
         keep = timedelta(seconds=settings.keep_webhooks_seconds)
-        deliveries = SignalRouter(supervisor, log, Mailbox(redis), keep=keep)
+        connected = partial(is_connected, RowStore(redis, keys.connections()))
+        deliveries = SignalRouter(supervisor, log, Mailbox(redis), keep=keep, is_connected=connected)
         timers = TimerStore(redis, blocking, partitions)
         schedules = Schedules(supervisor, RowStore(redis, keys.schedules()), timers, now)
         passwords = [server.password] if server else []
@@ -261,6 +292,10 @@ async def core(settings: Settings, *, tools: Toolset | None = None) -> AsyncIter
         of_servers = [secret for one in mcp.values() for secret in one.secrets]
         secrets = [*settings.secrets, *signing_keys(settings), *passwords, *of_servers]
         mask = Masker(secrets, _values(granted))
+        teams = _teams(settings, redis, directory, mask)
+        if teams:
+            directory.attach(teams)
+            stack.push_async_callback(teams.close)
         yield Core(
             settings,
             redis,
@@ -284,7 +319,24 @@ async def core(settings: Settings, *, tools: Toolset | None = None) -> AsyncIter
             stack,
             mcp,
             server,
+            teams,
         )
+
+
+def _teams(settings: Settings, redis: Redis, directory: Directories, mask: Masker) -> InstalledTeams | None:
+    """The workspaces that installed Flagman; None where they cannot. Raises InvalidInput as `resume_tokens`."""
+    if not settings.installs or settings.slack_client_secret is None:
+        return None
+    installations = Installations(
+        RowStore(redis, keys.installations()),
+        Sealer(secret_keys(settings), b"flagman installations of workspaces: "),
+        now,
+        lambda: teams.client(),
+        settings.slack_client_id,
+        settings.slack_client_secret.get_secret_value(),
+    )
+    teams = InstalledTeams(installations, directory.of_team, settings.slack_api_url, mask.learn)
+    return teams
 
 
 def _personas(settings: Settings, known: Toolset, servers: Collection[str]) -> PersonaFolder:

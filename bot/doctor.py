@@ -17,11 +17,13 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot import sdk
 from bot.compose import gateway
 from bot.files_check import check_personas, check_tools, writable
+from bot.install.flow import INSTALL, REDIRECT
 from bot.mcp_check import check_servers
 from bot.mcp_servers import configured
 from bot.own_tools import all_tools
 from bot.sandbox import find_sandbox
 from bot.settings import Settings
+from bot.setup.checks import call, identity_of, reason, scopes_of, socket_of
 from bot.store_check import Finding, check_store, skew
 from handlers.directory import SlackDirectory
 from handlers.users import People
@@ -33,35 +35,6 @@ from supervisor.core.errors import FlagmanError, InvalidInput, MissingScope, Not
 from supervisor.personas.loader import SHIPPED, load_files
 from supervisor.personas.names import PersonaNames
 
-# Without these a part of what people see does not work, and the rest does.
-PARTS = {
-    "assistant:write": "Slack does not show that an agent works, nor its own Stop button",
-    "files:write": "no SESSION_LOG is put into threads",
-    "files:read": "what people attach does not reach agents",
-    "chat:write.public": "cards appear only in channels to which the bot was invited",
-}
-# As in docs/slack-app.yaml.
-SCOPES = (
-    "app_mentions:read",
-    "assistant:write",
-    "channels:history",
-    "channels:read",
-    "chat:write",
-    "chat:write.public",
-    "commands",
-    "files:read",
-    "files:write",
-    "groups:history",
-    "groups:read",
-    "im:history",
-    "im:write",
-    "mpim:history",
-    "im:read",
-    "mpim:read",
-    "reactions:read",
-    "usergroups:read",
-    "users:read",
-)
 KEY_FILES = ("cli.key", "secret_key")
 PATIENCE = timedelta(seconds=3)
 
@@ -207,6 +180,18 @@ async def _model(settings: Settings) -> Finding:
 
 
 async def _slack(settings: Settings) -> AsyncIterator[Finding]:
+    if settings.installs:
+        yield Finding(
+            "Workspaces",
+            "ok",
+            f"install Flagman at {INSTALL}, which Slack has to reach with {REDIRECT}",
+        )
+    if settings.slack_bot_token is None and settings.installs:
+        if settings.slack_app_token:
+            async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:
+                opened, _ = await call(session, settings, "apps.connections.open", settings.slack_app_token)
+                yield socket_of(opened)
+        return
     if settings.slack_bot_token is None:
         yield Finding(
             "Slack",
@@ -216,18 +201,18 @@ async def _slack(settings: Settings) -> AsyncIterator[Finding]:
         )
         return
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:
-        answer, headers = await _call(session, settings, "auth.test", settings.slack_bot_token)
-        yield _identity(settings, answer)
+        answer, headers = await call(session, settings, "auth.test", settings.slack_bot_token)
+        yield identity_of(settings, answer)
         if answer.get("ok"):
-            yield _scopes(headers)
+            yield scopes_of(headers)
             yield await _thread(session, settings, settings.slack_bot_token)
             async for finding in _names(settings, settings.slack_bot_token, answer):
                 yield finding
         if date := headers.get("Date"):
             yield skew("Slack's clock", _date(date) - datetime.now(UTC))
         if settings.slack_app_token:
-            opened, _ = await _call(session, settings, "apps.connections.open", settings.slack_app_token)
-            yield _socket(opened)
+            opened, _ = await call(session, settings, "apps.connections.open", settings.slack_app_token)
+            yield socket_of(opened)
         else:
             yield Finding(
                 "Slack's way in", "note", "HTTP mode", "Slack must reach https://…/slack/events here"
@@ -237,7 +222,7 @@ async def _slack(settings: Settings) -> AsyncIterator[Finding]:
 async def _thread(session: aiohttp.ClientSession, settings: Settings, token: SecretStr) -> Finding:
     """Whether the bot can read a thread, in which it looks for what it posted before a crash."""
     what, mend = "Slack's threads", "check the scopes channels:history, groups:history and im:history"
-    listed, _ = await _call(
+    listed, _ = await call(
         session, settings, "conversations.list", token, exclude_archived="true", limit="200"
     )
     joined = [channel for channel in listed.get("channels") or () if channel.get("is_member")]
@@ -246,14 +231,14 @@ async def _thread(session: aiohttp.ClientSession, settings: Settings, token: Sec
     answer = listed
     if joined:
         where = str(joined[0]["id"])
-        answer, _ = await _call(session, settings, "conversations.history", token, channel=where, limit="1")
+        answer, _ = await call(session, settings, "conversations.history", token, channel=where, limit="1")
         if messages := answer.get("messages"):
             ts = str(messages[0]["ts"])
-            answer, _ = await _call(
+            answer, _ = await call(
                 session, settings, "conversations.replies", token, channel=where, ts=ts, limit="1"
             )
     if not answer.get("ok"):
-        return Finding(what, "wrong", f"cannot be read ({_reason(answer)})", mend)
+        return Finding(what, "wrong", f"cannot be read ({reason(answer)})", mend)
     return Finding(what, "ok", f"read in #{joined[0].get('name', '?')}")
 
 
@@ -283,63 +268,6 @@ async def _names(settings: Settings, token: SecretStr, identity: dict[str, Any])
         yield Finding(what, "wrong", said, mend)
     if not any(report.errors or report.notes or report.unknown for report in reports):
         yield Finding(what, "ok", "Slack knows all of them" if reports else "no persona names anybody")
-
-
-def _reason(answer: dict[str, Any]) -> str:
-    return str(answer.get("error") or answer.get("unreachable") or "no reason given")
-
-
-async def _call(
-    session: aiohttp.ClientSession, settings: Settings, method: str, token: SecretStr, **arguments: str
-) -> tuple[dict[str, Any], dict[str, str]]:
-    headers = {"Authorization": f"Bearer {token.get_secret_value()}"}
-    try:
-        async with session.post(
-            f"{settings.slack_api_url}{method}", headers=headers, data=arguments
-        ) as answer:
-            body: Any = await answer.json(content_type=None)
-            if not isinstance(body, dict):
-                body = {"ok": False, "error": f"status {answer.status}, no JSON object"}
-            return body, dict(answer.headers)
-    except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-        return {"ok": False, "unreachable": str(error) or type(error).__name__}, {}
-
-
-def _identity(settings: Settings, answer: dict[str, Any]) -> Finding:
-    if answer.get("ok"):
-        who = f"{answer.get('user', '?')} in {answer.get('team', '?')}"
-        return Finding("Slack's bot token", "ok", who)
-    if "unreachable" in answer:
-        found = f"{settings.slack_api_url} cannot be reached ({answer['unreachable']})"
-        return Finding("Slack's bot token", "wrong", found, "check the network, the proxy and SLACK_API_URL")
-    found = f"Slack refuses it ({answer.get('error', 'no reason given')})"
-    mend = "copy the Bot User OAuth Token (xoxb-…) from OAuth & Permissions into SLACK_BOT_TOKEN"
-    return Finding("Slack's bot token", "wrong", found, mend)
-
-
-def _scopes(headers: dict[str, str]) -> Finding:
-    given = {name.lower(): value for name, value in headers.items()}.get("x-oauth-scopes")
-    if given is None:
-        return Finding("Slack's scopes", "note", "Slack did not say which scopes the token has")
-    missing = sorted(set(SCOPES) - {scope.strip() for scope in given.split(",")})
-    if missing and set(missing) <= set(PARTS):
-        mend = "; ".join(f"without {scope} {PARTS[scope]}" for scope in missing)
-        return Finding(
-            "Slack's scopes", "note", f"missing: {', '.join(missing)}", f"{mend}; add what you want"
-        )
-    if missing:
-        mend = "add them under OAuth & Permissions (or paste docs/slack-app.yaml), then reinstall the app"
-        return Finding("Slack's scopes", "wrong", f"missing: {', '.join(missing)}", mend)
-    return Finding("Slack's scopes", "ok", "all that are needed")
-
-
-def _socket(answer: dict[str, Any]) -> Finding:
-    if answer.get("ok"):
-        return Finding("Slack's way in", "ok", "Socket Mode")
-    if "unreachable" in answer:
-        return Finding("Slack's way in", "wrong", f"cannot be reached ({answer['unreachable']})", "as above")
-    mend = "make an app-level token (xapp-…) with connections:write and set SLACK_APP_TOKEN"
-    return Finding("Slack's way in", "wrong", f"Slack refuses SLACK_APP_TOKEN ({answer.get('error')})", mend)
 
 
 def _date(text: str) -> datetime:

@@ -29,6 +29,13 @@ async def check_servers(settings: Settings) -> AsyncIterator[Finding]:
     away: set[str] = set()
     for server in servers.values():
         what = f"MCP server {server.name}"
+        if server.oauth:
+            away.add(server.name)
+            where = settings.public_address
+            said = f"not tried: each person connects it; its sign-in comes back to {where}"
+            mend = "FLAGMAN_PUBLIC_URL is the address by which browsers reach Flagman"
+            yield Finding(what, "note", said, "" if settings.public_url else mend)
+            continue
         if names := secrets_of(server):
             away.add(server.name)
             said = f"not tried: it gets {', '.join(names)}, which a running Flagman alone can read"

@@ -14,6 +14,7 @@ from supervisor.tools.contract import Toolset
 from supervisor.tools.executor import Executor
 
 if TYPE_CHECKING:
+    from supervisor.mcp.personal import Tokens
     from supervisor.mcp.secrets import Secrets
     from supervisor.mcp.servers import McpServers
 
@@ -37,10 +38,12 @@ def connect_servers(
     executor: Executor,
     secrets: Callable[[], Secrets] | None = None,
     learn: Callable[[Iterable[str]], None] = lambda _: None,
+    tokens: Tokens | None = None,
 ) -> McpServers | None:
     """Return the connections to the servers, which keep their tools in the set; none is opened yet.
 
-    Secrets that servers get are handed to `learn`, which has them masked.
+    Secrets that servers get are handed to `learn`, which has them masked. `tokens` are those of people who have
+    connected servers.
     Returns None, and imports nothing, where there are no servers.
     """
     if not servers:
@@ -52,7 +55,7 @@ def connect_servers(
     no_network = NO_NETWORK if settings.playground else ""
     secret_of = secrets().get if secrets else no_secret
     return McpServers(
-        servers, tools, Launcher(executor, folder, _environment(), secret_of, learn, no_network)
+        servers, tools, Launcher(executor, folder, _environment(), secret_of, learn, no_network), tokens
     )
 
 
@@ -60,6 +63,10 @@ async def tools_of_server(settings: Settings, server: Server) -> Toolset:
     """Connect to a server and return its tools. Raises Unavailable where it cannot be reached."""
     from supervisor.mcp.errors import ServerAway
 
+    if server.oauth:
+        raise Unavailable(
+            f"The MCP server `{server.name}` is connected by each person, and not by this command."
+        )
     tools: Toolset = {}
     executor = make_executor(settings, find_sandbox(settings).sandbox)
     servers = connect_servers(settings, {server.name: server}, tools, executor)

@@ -54,7 +54,7 @@ class PersonaReports:
 
     async def _tell(self, admin: str, said: str) -> bool:
         """Tell an admin, unless another process did. Returns False where Slack cannot be reached now."""
-        if self._parts.directory.client is None:
+        if not self._parts.directory.connected:
             return False
         mark = _mark(admin, said)
         if not await self._marks.set(mark) or await self._announcements.persona_broken(admin, said):

@@ -15,6 +15,7 @@ from supervisor.core.control import compactable
 from supervisor.core.events import PauseReason
 from supervisor.core.messages import Json
 from supervisor.core.persona import Budgets
+from supervisor.core.rights import awaited_connection
 from supervisor.core.state import Call, Session
 from supervisor.core.text.format import count, money
 from supervisor.session_log.hints import Way
@@ -92,6 +93,16 @@ def _paused(session: Session, reason: PauseReason, slash: str) -> Iterator[Way]:
     if reason == "error_threshold_exceeded":
         again = "**Retry** lets it try again"
         yield "Buttons", f"{again}; **Add context** does so with a message that the agent reads first"
+    elif awaited := awaited_connection(session):
+        name = awaited.server
+        yield (
+            "Buttons",
+            f"**Connect {code(name)}** gives who launched it a link, privately; it goes on by itself then",
+        )
+        yield (
+            "To connect it",
+            f"{code(f'{slash} connect {name}')} or {code(f'flagman connections connect {name}')}, by who launched it",
+        )
     elif reason in ("budget_exceeded", "context_budget_exceeded"):
         yield from _raising(session, slash)
     else:

@@ -59,6 +59,10 @@ class Settings(CommonSettings):
     slack_bot_token: SecretStr | None = Field(None, validation_alias="SLACK_BOT_TOKEN")
     slack_app_token: SecretStr | None = Field(None, validation_alias="SLACK_APP_TOKEN")
     slack_signing_secret: SecretStr | None = Field(None, validation_alias="SLACK_SIGNING_SECRET")
+    slack_client_id: Annotated[str, Field(pattern=r"^(\d{1,20}\.\d{1,20})?$")] = Field(
+        "", validation_alias="SLACK_CLIENT_ID"
+    )
+    slack_client_secret: SecretStr | None = Field(None, validation_alias="SLACK_CLIENT_SECRET")
     slack_api_url: str = Field(SLACK, validation_alias="SLACK_API_URL")
     redis_url: SecretStr | None = Field(None, validation_alias="REDIS_URL")
     wait_replicas: str = Field("", validation_alias="FLAGMAN_WAIT_REPLICAS")
@@ -95,17 +99,21 @@ class Settings(CommonSettings):
         604_800, validation_alias="FLAGMAN_TOKEN_SECONDS"
     )
     admins: Annotated[
-        str, Field(pattern=r"^(\s*([UW][A-Z0-9]{2,20}|api:[a-z][a-z0-9._-]{0,39})\s*(,|$))*$")
+        str,
+        Field(
+            pattern=r"^(\s*(([TE][A-Z0-9]{2,20}/)?[UW][A-Z0-9]{2,20}|api:[a-z][a-z0-9._-]{0,39})\s*(,|$))*$"
+        ),
     ] = Field("", validation_alias="FLAGMAN_ADMINS")
     teams: Annotated[str, Field(pattern=r"^(\s*[TE][A-Z0-9]{2,20}\s*(,|$))*$")] = Field(
         "", validation_alias="FLAGMAN_TEAMS"
     )
     audit_digest: str = Field("", validation_alias="FLAGMAN_AUDIT_DIGEST")
-    user: Annotated[str, Field(pattern=r"^([UW][A-Z0-9]{2,20})?$")] = Field(
+    user: Annotated[str, Field(pattern=r"^(([TE][A-Z0-9]{2,20}/)?[UW][A-Z0-9]{2,20})?$")] = Field(
         "", validation_alias="FLAGMAN_USER"
     )
     sandbox: Literal["auto", "require", "off"] = Field("auto", validation_alias="FLAGMAN_SANDBOX")
     mcp: Path | None = Field(None, validation_alias="FLAGMAN_MCP")
+    public_url: str = Field("", validation_alias="FLAGMAN_PUBLIC_URL")
     tools: Path | None = Field(None, validation_alias="FLAGMAN_TOOLS")
     allow_private_http: bool = Field(False, validation_alias="FLAGMAN_ALLOW_PRIVATE_HTTP")
 
@@ -160,6 +168,11 @@ class Settings(CommonSettings):
     def _with_slash(cls, url: str) -> str:
         return check_url(url).rstrip("/") + "/"
 
+    @field_validator("public_url")
+    @classmethod
+    def _without_slash(cls, url: str) -> str:
+        return check_url(url).rstrip("/") if url else ""
+
     @field_validator("command")
     @classmethod
     def _slash(cls, command: str) -> str:
@@ -193,11 +206,14 @@ class Settings(CommonSettings):
 
     @model_validator(mode="after")
     def _a_way_in(self) -> Self:
-        if self.slack_bot_token and not self.slack_app_token and not self.slack_signing_secret:
+        if bool(self.slack_client_id) != bool(self.slack_client_secret):
             raise ValueError(
-                "SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET (HTTP mode) is needed too"
+                "SLACK_CLIENT_ID and SLACK_CLIENT_SECRET belong together, since workspaces install with both: set "
+                "both, or neither for the one workspace of SLACK_BOT_TOKEN"
             )
-        return self
+        if self.playground or self.slack_app_token or self.slack_signing_secret:
+            return self
+        raise ValueError("SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET (HTTP mode) is needed too")
 
     @property
     def replicas(self) -> Replicas | None:
@@ -222,7 +238,23 @@ class Settings(CommonSettings):
     @property
     def playground(self) -> bool:
         """Whether the playground is used in place of Slack."""
-        return self.slack_bot_token is None
+        return self.slack_bot_token is None and not self.installs
+
+    @property
+    def installs(self) -> bool:
+        """Whether workspaces can install Flagman by themselves."""
+        return bool(self.slack_client_id)
+
+    @property
+    def authorize_url(self) -> str:
+        """Slack's page on which a workspace installs it."""
+        return self.slack_api_url.removesuffix("api/") + "oauth/v2/authorize"
+
+    @property
+    def public_address(self) -> str:
+        """The address by which browsers reach Flagman: FLAGMAN_PUBLIC_URL, or that of this machine."""
+        host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104  none is bound here
+        return self.public_url or f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     @property
     def workspace_folder(self) -> Path:
@@ -282,6 +314,7 @@ class Settings(CommonSettings):
             self.slack_bot_token,
             self.slack_app_token,
             self.slack_signing_secret,
+            self.slack_client_secret,
             self.api_key,
         )
         own = [secret for _, secret in self.given_keys] + self.secret_keys

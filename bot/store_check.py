@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any, Literal
 
+from storage import keys
 from storage.clients.cluster import ClusterRedis
 from storage.clients.permissions import missing_permissions
 from storage.clients.replicas import Replicas
 from storage.connection import reaching_store
 from storage.health import health
 from storage.queue import SessionQueue
+from storage.rows import RowStore
 
 SKEW_NOTED, SKEW_WRONG = timedelta(seconds=2), timedelta(seconds=60)
 State = Literal["ok", "note", "wrong"]
@@ -45,6 +48,25 @@ async def check_store(
         yield finding
     async for finding in _troubles(redis, unpark):
         yield finding
+    async for finding in _workspaces(redis):
+        yield finding
+
+
+async def _workspaces(redis: Any) -> AsyncIterator[Finding]:
+    """The workspaces that installed Flagman, and those whose token could not be rotated."""
+    rows = [json.loads(row) for row in (await RowStore(redis, keys.installations()).all()).values()]
+    installed = {
+        row.get("name") or row.get("team_id") or row.get("enterprise_id"): row.get("problem")
+        for row in rows
+        if row.get("kind", "installed") == "installed"
+    }
+    for name, problem in installed.items():
+        if problem:
+            said = f"the token of {name} could not be rotated ({problem})"
+            yield Finding("Workspaces", "wrong", said, "have somebody there open /slack/install again")
+    if installed and not any(installed.values()):
+        names = ", ".join(sorted(map(str, installed)))
+        yield Finding("Workspaces", "ok", f"{len(installed)} installed it: {names}")
 
 
 async def _permissions(redis: Any) -> Finding:

@@ -20,6 +20,7 @@ from bot.sdk.connection import connect, in_process
 from bot.sdk.proxy import make_public
 from bot.settings import Settings
 from supervisor.contract.audit import AuditSummary
+from supervisor.contract.connections import ConnectionView, ConnectLink, RemovedConnection
 from supervisor.contract.delegations import DelegationView
 from supervisor.contract.models import (
     CallView,
@@ -55,6 +56,8 @@ __all__ = [
     "AuditSummary",
     "CallView",
     "ChildStanding",
+    "ConnectLink",
+    "ConnectionView",
     "DelegationView",
     "DeliveryResult",
     "EventView",
@@ -67,6 +70,7 @@ __all__ = [
     "PersonaView",
     "ProposedPlan",
     "ReminderView",
+    "RemovedConnection",
     "Schedule",
     "ScheduleView",
     "Session",

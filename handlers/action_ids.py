@@ -55,6 +55,9 @@ class Action(StrEnum):
     SNOOZE_MORNING = "snooze_morning"
     DISMISS = "reminder_dismiss"
     NOTIFY = "notify_form"
+    CONNECT = "connect_begin"
+    CONNECT_OPEN = "connect_open"
+    CONNECT_REMOVE = "connect_remove"
 
 
 class View(StrEnum):

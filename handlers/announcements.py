@@ -11,13 +11,17 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from handlers.blocks.audit import audit_blocks, headline
 from handlers.blocks.text import Block, escape, inline_code, moment, mrkdwn, person
-from handlers.directory import SlackDirectory
+from handlers.directories import Directories, WorkspaceGone
 from handlers.origin import channel_of
 from handlers.projection.marks import mark_of, metadata
 from handlers.projection.refusals import ChannelUnavailable, problem_of
+from handlers.team_ids import bare, team_of
 from handlers.users import UNREACHABLE, code_of
+from supervisor.contract.connections import Finished
 from supervisor.core.audit.summary import AuditTotals
 from supervisor.core.commands.limits import SETTING_LABELS
+from supervisor.core.events.base import workspace_of
+from supervisor.core.text.format import count
 from supervisor.core.text.masking import Masker
 from supervisor.core.text.visible import one_line
 from supervisor.place_settings import Change, PlaceRow
@@ -33,12 +37,16 @@ _log = logging.getLogger("flagman.slack")
 class Announcements:
     """Posts to Slack, once a directory is connected to it; `command` is the slash command."""
 
-    def __init__(self, directory: SlackDirectory, mask: Masker, command: str) -> None:
+    def __init__(self, directory: Directories, mask: Masker, command: str) -> None:
         self._directory, self._mask, self._command = directory, mask, command
 
     async def schedule_problem(self, schedule: Schedule) -> bool:
         """Tell of a schedule that was paused or could not launch. Returns False where Slack cannot be reached now."""
-        client = self._directory.client
+        try:
+            client = await self._directory.client_of(workspace_of(schedule.origin))
+        except WorkspaceGone as gone:
+            _log.warning("nobody is told of schedule %s: %s", schedule.id, gone)
+            return True
         if client is None:
             return False
         who = person(schedule.by, schedule.by_name)
@@ -49,7 +57,7 @@ class Announcements:
             text += f"is paused: {why} If it is still needed, schedule it anew (`{self._command} help`)."
         else:
             text += f"could not launch: {why} It is tried again at its next time, {moment(schedule.due, date=True)}."
-        maker = (schedule.by_owner or schedule.by).removeprefix("slack:")
+        maker = bare(schedule.by_owner or schedule.by)
         places = [channel_of(schedule.origin), maker if maker[:1] in ("U", "W") else ""]
         for place in filter(None, places):
             taken = await _post(client, place, text)
@@ -62,12 +70,16 @@ class Announcements:
 
     async def settings_changed(self, row: PlaceRow) -> bool:
         """Tell a channel of the changes of its settings. Returns False where Slack cannot be reached now."""
-        client = self._directory.client
+        try:
+            client = await self._directory.client_of(team_of(row.place))
+        except WorkspaceGone as gone:
+            _log.warning("%s is not told of its settings: %s", row.place, gone)
+            return True
         if client is None:
             return False
         lines = [_change_line(change) for change in row.changes[-row.untold :]][-MOST_LINES:]
         lines.append(f"`{self._command} settings` shows what holds here.")
-        taken = await _post(client, row.place, "\n".join(lines))
+        taken = await _post(client, bare(row.place), "\n".join(lines))
         if taken is False:
             _log.warning("%s is not told of its settings, as it takes no message", row.place)
         return taken is not None
@@ -80,7 +92,8 @@ class Announcements:
         With `again` a process that died may have posted it, so it is looked for first. A channel that takes no messages
         gets none, which is logged.
         """
-        client, key = self._directory.client, f"{due:%Y%m%dT%H%M}"
+        client, key = await self._client(channel), f"{due:%Y%m%dT%H%M}"
+        channel = bare(channel)
         if client is None:
             return False
         if again and (found := await _is_posted(client, channel, key, due)) is not False:
@@ -89,11 +102,31 @@ class Announcements:
         blocks = audit_blocks(totals, lost)
         return await _post(client, channel, headline(totals), blocks, metadata=mark) is not None
 
+    async def connected(self, done: Finished) -> bool:
+        """Tell a person privately that a server is connected. Returns False where Slack cannot be reached now."""
+        client = await self._client(done.person)
+        server, account = done.connection.server, one_line(done.connection.account, 80)
+        as_whom = f" as *{escape(account)}*" if account else ""
+        goes_on = f" {count(len(done.resumed), 'session')} resumed." if done.resumed else ""
+        text = (
+            f":electric_plug: You have connected {inline_code(server)}{as_whom}.{goes_on} "
+            f"If that was not you, remove it: {inline_code(f'{self._command} connections remove {server}')}"
+        )
+        return client is not None and await _post(client, bare(done.person), text) is not None
+
     async def persona_broken(self, admin: str, said: str) -> bool:
         """Tell an admin what is wrong with a persona file. Returns False where Slack cannot be reached now."""
-        client = self._directory.client
+        client = await self._client(admin)
         text = f":warning: A persona file was changed. {escape(one_line(self._mask(said), 600))}"
-        return client is not None and await _post(client, admin, text) is not None
+        return client is not None and await _post(client, bare(admin), text) is not None
+
+    async def _client(self, ident: str) -> AsyncWebClient | None:
+        """The client for the workspace of a person or channel; None where there is none."""
+        try:
+            return await self._directory.client_of(team_of(ident))
+        except WorkspaceGone as gone:
+            _log.warning("%s is told nothing: %s", ident, gone)
+            return None
 
 
 async def _is_posted(client: AsyncWebClient, channel: str, key: str, since: datetime) -> bool | None:

@@ -28,7 +28,7 @@ class ListenerContext:
     """The objects that listeners use, made by `bot/processes/slack.py`.
 
     `mask` hides secrets in texts that are shown; `command` is the name of the slash command with its slash;
-    `workspace` is the address of the workspace.
+    `workspace` is the address of the workspace, and `team` its key, empty for the first one.
     """
 
     supervisor: Supervisor
@@ -41,6 +41,7 @@ class ListenerContext:
     command: str
     deletions: Deletions
     workspace: str = ""
+    team: str = ""
 
     def sessions(self, actor: Actor) -> SessionService:
         """Return the service for sessions, which acts for one person."""

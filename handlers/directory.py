@@ -10,10 +10,12 @@ from typing import Any
 from slack_sdk.web.async_client import AsyncWebClient
 
 from handlers.origin import Place, channel_of
+from handlers.team_ids import actor_id, bare, team_of
 from handlers.users import (
     GROUP_SECONDS,
     STALE_SECONDS,
     UNREACHABLE,
+    ActorUnknown,
     GroupUnknown,
     NameUnknown,
     People,
@@ -23,7 +25,7 @@ from handlers.users import (
     user_of,
 )
 from handlers.workspaces import Home, teams_of, workspaces_of
-from supervisor.core.errors import FlagmanError, NotAllowed
+from supervisor.core.errors import NotAllowed
 from supervisor.core.events import Actor
 from supervisor.core.messages import Json
 from supervisor.core.persona import Approvers, NameFound, NameKind
@@ -36,36 +38,40 @@ _NO_PERSON = {"user_not_found", "users_not_found", "user_not_visible", "invalid_
 _log = logging.getLogger("flagman.people")
 
 
-class ActorUnknown(FlagmanError):
-    """Slack does not say who a person is, or who is in a channel, so no right can be given."""
-
-    code = "actor_unknown"
-
-    def __init__(self, what: str) -> None:
-        super().__init__(
-            f"Slack does not say {what} right now, so nothing was done. Please try again in a moment."
-        )
-
-
 class SlackDirectory:
-    """The directory of `supervisor.contract.directory`. Before `connect` it knows programs only.
+    """What one workspace knows; `Directories` asks that of each actor. Before `connect` it knows programs only.
 
     `admins` are ids of people or keys, and `teams` the ids of further workspaces whose members have rights.
-    `workspace` is the address of the workspace, once that is known.
+    `team` is the workspace of the ids of actors, empty for the first one. `workspace` is the address of the workspace,
+    once that is known. Methods that take no actor know people by their ids in the workspace alone.
     """
 
-    def __init__(self, admins: Collection[str], teams: Collection[str]) -> None:
-        self._admins, self._teams = frozenset(admins), frozenset(teams)
+    def __init__(self, admins: Collection[str], teams: Collection[str], team: str = "") -> None:
+        self._all_admins, self._teams, self.team = frozenset(admins), frozenset(teams), team
         self._people: People | None = None
         self._home: Home | None = None
         self.workspace = ""
         self._channels = Recent()
 
-    def connect(self, people: People, identity: Mapping[str, Any] | None = None) -> None:
+    def connect(
+        self, people: People, identity: Mapping[str, Any] | None = None, home: Home | None = None
+    ) -> None:
         """Ask these people from now on; `identity` is the answer of `auth.test`, asked for where it is not given."""
         self._people = people
-        self._home = Home.of(identity) if identity else None
+        self._home = home or (Home.of(identity) if identity else None)
         self.workspace = str((identity or {}).get("url") or "")
+
+    @property
+    def _admins(self) -> frozenset[str]:
+        """The ids of the admins of this workspace, and of the keys that are admins."""
+        return frozenset(filter(None, map(self.local, self._all_admins)))
+
+    def local(self, who: str) -> str:
+        """The id of a person of this workspace, or of a key, as Slack has it; empty for a person of another one."""
+        if who.startswith("api:"):
+            return who
+        own = {self.team, self._home.id} if self._home and not self.team else {self.team}
+        return bare(who) if team_of(who) in own else ""
 
     @property
     def connected(self) -> bool:
@@ -79,7 +85,7 @@ class SlackDirectory:
 
     async def identify(self, actor: Actor) -> Actor:
         """The actor with kind, teams and whether it is an admin; for a key, those of its owner. Raises ActorUnknown."""
-        is_admin = bool(self._admins & {who.removeprefix("slack:") for who in actor.ids})
+        is_admin = bool(self._admins & set(map(self.local, actor.ids)))
         user = user_of(actor)
         if not user:
             return actor.model_copy(update={"admin": actor.admin or is_admin})
@@ -136,7 +142,9 @@ class SlackDirectory:
             return await self._people.look_up(name)
         if kind == "team":
             return await self._look_up_team(name)
-        person = name.removeprefix("slack:")
+        person = self.local(name)
+        if not person:
+            return NameFound(exists=False, said=f"Flagman is in no workspace with the person `{name}`")
         # Not one of the answers that are kept: whether an account is active counts for a minute at decisions.
         try:
             async with asyncio.timeout(GROUP_SECONDS):
@@ -171,7 +179,7 @@ class SlackDirectory:
         """The ids of user groups by their handles; none where Slack is not asked. Raises one of UNREACHABLE."""
         return await self._people.group_ids() if self._people else {}
 
-    async def reach(self, rule: Approvers, without: Collection[str]) -> int:
+    async def reach(self, rule: Approvers, without: Collection[str], workspace: str = "") -> int:
         """How many people could approve by the rule, without those left out. Raises GroupUnknown."""
         able = 0
         async for _ in self.able(rule, without, recent=False):
@@ -188,8 +196,8 @@ class SlackDirectory:
         By a rule that names nobody these are the people in `first`, and the admins. `recent`: with the groups as they
         were within the last minute. Raises GroupUnknown.
         """
-        gone = {who.removeprefix("slack:") for who in without}
-        users = [user.removeprefix("slack:") for user in rule.users]
+        gone = set(map(self.local, without))
+        users = [who for user in rule.users if (who := self.local(user))]
         found = dict.fromkeys(users)
         for group in rule.groups if self._people else ():
             assert self._people
@@ -219,7 +227,7 @@ class SlackDirectory:
         if who.startswith("api:"):
             return True
         try:
-            actor = await self.identify(Actor(id=f"slack:{who}"))
+            actor = await self.identify(Actor(id=actor_id(self.team, who)))
         except ActorUnknown:
             return True
         if named and actor.kind != "deactivated":
@@ -324,16 +332,16 @@ class SlackDirectory:
         if self._people is None or not await self._channel(channel):
             return True
         try:
-            actor = await self.identify(Actor(id=f"slack:{user}"))
+            actor = await self.identify(Actor(id=actor_id(self.team, user)))
         except ActorUnknown:
             return True
-        return await self.sees(actor, Place(channel).origin()) is not False
+        return await self.sees(actor, Place(channel, team=self.team).origin()) is not False
 
     async def _is_of(self, actor: Actor, channel: Mapping[str, Any]) -> bool:
         """Whether a member sees a public channel: in an organisation only one of a workspace of theirs."""
         if actor.kind != "member":
             return False
-        workspaces = workspaces_of(channel) if (await self._at_home()).is_organisation else None
+        workspaces = workspaces_of(channel) if (await self._at_home()).has_others else None
         return not workspaces or bool(workspaces & set(actor.teams))
 
     async def _channel(self, channel: str) -> Mapping[str, Any]:

@@ -6,8 +6,8 @@ import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable
-from inspect import Signature, signature
-from typing import Any
+from inspect import Parameter, Signature, signature
+from typing import Any, Protocol
 
 from slack_bolt import BoltResponse
 from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncRespond
@@ -16,6 +16,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from handlers.blocks.text import moment, person
 from handlers.private_answers import answer_privately
+from handlers.users import TEAM
 from storage.errors import IdempotencyKeyKnown, NotReplicated, StorageError, StoreRefused, note_outage
 from supervisor.core.errors import (
     AlreadyDecided,
@@ -28,6 +29,8 @@ from supervisor.core.text.visible import visible
 
 # Slack waits three seconds for an acknowledgement.
 LIMIT_SECONDS = 2.5
+# In Bolt's context of a request, the context of the listeners of its workspace.
+CONTEXT = "flagman"
 _log = logging.getLogger("flagman.slack")
 _LOOK = "Please look at the session before you try again."
 _DOWN = f"Flagman cannot reach its store right now, so that may not have been done. {_LOOK}"
@@ -39,13 +42,21 @@ Listener = Callable[..., Awaitable[None]]
 _telling: set[asyncio.Task[None]] = set()
 
 
-class Router:
-    """Attaches listeners to a Bolt app, with the context as first argument and a time limit.
+class HasTeam(Protocol):
+    """The context of the listeners of a workspace."""
 
-    When a listener is cancelled at the limit, its events are either all appended or none.
+    @property
+    def team(self) -> str: ...
+
+
+class Router:
+    """Attaches listeners to a Bolt app, with the context of their workspace as first argument and a time limit.
+
+    That context is `flagman`, or what is entered under `CONTEXT` in Bolt's for the workspace. When a listener is
+    cancelled at the limit, its events are either all appended or none.
     """
 
-    def __init__(self, app: AsyncApp, flagman: object) -> None:
+    def __init__(self, app: AsyncApp, flagman: HasTeam) -> None:
         self._app, self._flagman = app, flagman
 
     def command(self, name: str, listener: Listener) -> None:
@@ -64,13 +75,22 @@ class Router:
         self._app.shortcut(callback_id)(self._bound(listener))
 
     def _bound(self, listener: Listener) -> Listener:
-        async def bound(**arguments: Any) -> None:
-            async with asyncio.timeout(LIMIT_SECONDS):
-                await listener(self._flagman, **arguments)
-
         # Bolt passes arguments by the names of the parameters; the first parameter is the context.
         _, *parameters = signature(listener).parameters.values()
-        bound.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+        names = [parameter.name for parameter in parameters]
+
+        async def bound(**arguments: Any) -> None:
+            flagman: HasTeam = arguments["context"].get(CONTEXT) or self._flagman
+            arguments["body"][TEAM] = flagman.team
+            async with asyncio.timeout(LIMIT_SECONDS):
+                await listener(flagman, **{name: arguments[name] for name in names})
+
+        further = [
+            Parameter(name, Parameter.POSITIONAL_OR_KEYWORD)
+            for name in ("body", "context")
+            if name not in names
+        ]
+        bound.__signature__ = Signature([*parameters, *further])  # type: ignore[attr-defined]
         bound.__name__ = listener.__name__
         return bound
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from handlers.team_ids import bare, qualified, team_of
+from supervisor.core.events.base import WORKSPACE, workspace_of
 from supervisor.core.messages import Json
 from supervisor.core.state import Session
 
@@ -12,15 +14,22 @@ KEY = "slack"
 
 @dataclass(frozen=True)
 class Place:
-    """A channel, and the thread that the session is shown in (empty: its card begins one)."""
+    """A channel of a workspace, and the thread that the session is shown in (empty: its card begins one)."""
 
     channel: str
     user: str = ""
     thread_ts: str = ""
+    team: str = ""
 
     def origin(self) -> Json:
         slack = {"channel": self.channel, "user": self.user, "thread_ts": self.thread_ts}
-        return {KEY: {key: value for key, value in slack.items() if value}}
+        workspace = {WORKSPACE: self.team} if self.team else {}
+        return {KEY: {key: value for key, value in slack.items() if value}, **workspace}
+
+    @property
+    def key(self) -> str:
+        """The place as no other workspace has it, which tells which session is shown there."""
+        return f"{qualified(self.team, self.channel)}:{self.thread_ts}"
 
     @property
     def shown(self) -> str:
@@ -37,7 +46,7 @@ class Place:
         # Sub-agents and copies inherit the channel, and each begins its own thread there.
         inherited = session.lineage is not None or session.forked is not None
         thread_ts = "" if inherited else str(slack.get("thread_ts", ""))
-        return cls(channel, str(slack.get("user", "")), thread_ts)
+        return cls(channel, str(slack.get("user", "")), thread_ts, workspace_of(session.origin))
 
 
 def in_slack(session: Session) -> bool:
@@ -52,10 +61,13 @@ def channel_of(origin: Json) -> str:
 
 
 class SlackChannels:
-    """Reads and writes the channel in origins for the contract, which does not know the format."""
+    """Reads and writes the channel in origins for the contract, which does not know the format.
+
+    A channel of another workspace than the first one is `T…/C…`.
+    """
 
     def origin_of(self, channel: str) -> Json:
-        return Place(channel).origin()
+        return Place(bare(channel), team=team_of(channel)).origin()
 
     def channel_of(self, origin: Json) -> str | None:
-        return channel_of(origin) or None
+        return qualified(workspace_of(origin), channel_of(origin)) or None

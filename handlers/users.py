@@ -14,6 +14,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from handlers.markup import readable, unnamed
+from handlers.team_ids import actor_id, bare
 from supervisor.core.errors import FlagmanError
 from supervisor.core.events import Actor
 from supervisor.core.persona import NameFound
@@ -27,6 +28,8 @@ MOST_NAMES = 20
 # Slack's codes for a plan without user groups.
 _NO_GROUPS = {"paid_teams_only", "plan_upgrade_required"}
 _NO_GROUP, _NO_SCOPE = "no_such_subteam", "missing_scope"
+# In a payload, the workspace for which Flagman got it.
+TEAM = "flagman_team"
 UNREACHABLE = (SlackApiError, aiohttp.ClientError, TimeoutError, OSError)
 _log = logging.getLogger("flagman.people")
 
@@ -46,6 +49,17 @@ class GroupLost(GroupUnknown):
     """As `GroupUnknown`, until somebody changes the persona, the app or the plan."""
 
     lasting = True
+
+
+class ActorUnknown(FlagmanError):
+    """Slack does not say who a person is, or who is in a channel, so no right can be given."""
+
+    code = "actor_unknown"
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"Slack does not say {what} right now, so nothing was done. Please try again in a moment."
+        )
 
 
 class NameUnknown(FlagmanError):
@@ -69,14 +83,14 @@ class ZoneUnknown(FlagmanError):
 
 
 def actor_of(body: dict[str, Any]) -> Actor:
-    """Return the person who sent a command, click, view or event."""
-    user = body.get("user")
+    """Return the person who sent a command, click, view or event; the router has entered its workspace as `TEAM`."""
+    user, team = body.get("user"), str(body.get(TEAM) or "")
     if isinstance(user, dict):
-        return Actor(id=f"slack:{user['id']}", name=str(user.get("name") or user.get("username") or ""))
+        return Actor(id=actor_id(team, user["id"]), name=str(user.get("name") or user.get("username") or ""))
     if body.get("user_id"):
-        return Actor(id=f"slack:{body['user_id']}", name=str(body.get("user_name") or ""))
+        return Actor(id=actor_id(team, body["user_id"]), name=str(body.get("user_name") or ""))
     event = body.get("event") or {}
-    return Actor(id=f"slack:{event.get('user', 'unknown')}")
+    return Actor(id=actor_id(team, event.get("user", "unknown")))
 
 
 def name_of(user: Mapping[str, Any]) -> str:
@@ -86,9 +100,8 @@ def name_of(user: Mapping[str, Any]) -> str:
 
 
 def user_of(actor: Actor) -> str:
-    """Return the id in Slack of the person who acts, or whose key acts; empty for a program."""
-    kind, _, user = actor.person.partition(":")
-    return user if kind == "slack" else ""
+    """Return the id in its workspace of the person who acts, or whose key acts; empty for a program."""
+    return bare(actor.person) if actor.person.startswith("slack:") else ""
 
 
 class Recent:
@@ -137,7 +150,7 @@ class People:
 
     async def zone(self, actor: Actor) -> str:
         """Return the IANA time zone that the person has chosen in Slack. Raises ZoneUnknown."""
-        user = actor.id.partition(":")[2]
+        user = bare(actor.id.partition(":")[2])
         try:
             found = await self.user(user)
         except UNREACHABLE as error:
@@ -149,7 +162,7 @@ class People:
         """Return the actor with the display name in Slack; unchanged where it cannot be read."""
         if actor.name:
             return actor
-        return actor.model_copy(update={"name": await self._label(f"@{actor.id.partition(':')[2]}")})
+        return actor.model_copy(update={"name": await self._label(f"@{bare(actor.id.partition(':')[2])}")})
 
     async def readable(self, text: str) -> str:
         """Return what the person saw in their message; what Slack does not name stays an id."""

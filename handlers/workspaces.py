@@ -16,9 +16,13 @@ from supervisor.core.events.base import ActorKind
 
 @dataclass(frozen=True)
 class Home:
-    """Where Flagman is installed: a workspace, or an organisation with all of its workspaces."""
+    """Where Flagman is installed: a workspace, or an organisation with all of its workspaces.
+
+    `within`: a workspace of an organisation that has Flagman, whose tools see the channels of all its workspaces.
+    """
 
     id: str
+    within: bool = False
 
     @classmethod
     def of(cls, identity: Mapping[str, Any]) -> Home:
@@ -30,6 +34,11 @@ class Home:
     @property
     def is_organisation(self) -> bool:
         return self.id.startswith("E")
+
+    @property
+    def has_others(self) -> bool:
+        """Whether Flagman sees channels there of which a member may see nothing."""
+        return self.within or self.is_organisation
 
     def kind(self, user: Mapping[str, Any], admitted: Collection[str]) -> ActorKind:
         """The kind of a person as `users.info` describes them; members of the teams `admitted` count as at home."""

@@ -262,6 +262,31 @@ def secrets() -> str:
     return f"{_PREFIX}:secrets"
 
 
+def connections() -> str:
+    """Return the key of a hash: the connections of people to servers, their tokens encrypted."""
+    return f"{_PREFIX}:connections"
+
+
+def registrations() -> str:
+    """Return the key of a hash: Flagman as the authorization servers know it, encrypted."""
+    return f"{_PREFIX}:registrations"
+
+
+def connecting(step: str) -> str:
+    """Return the key of a connection that a person is about to make, by the id of its step."""
+    return f"{_PREFIX}:connecting:{step}"
+
+
+def installations() -> str:
+    """Return the key of a hash: the workspaces that installed Flagman with their tokens, encrypted, by their ids."""
+    return f"{_PREFIX}:installations"
+
+
+def issued(mark: str) -> str:
+    """Return the key of a mark that counts once."""
+    return f"{_PREFIX}:issued:{mark}"
+
+
 def notifications() -> str:
     """Return the key of a hash: how a person is told of what waits for them, by the person."""
     return f"{_PREFIX}:notifications"

@@ -1,4 +1,4 @@
-"""Marks of what people were told, so that several processes tell it once."""
+"""Marks of what people were told, so that several processes tell it once, and marks that count once."""
 
 from __future__ import annotations
 
@@ -19,11 +19,28 @@ class MarkStore:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
-    async def set(self, mark: str) -> bool:
-        """Set a mark for `KEPT`. Returns False where it was set before."""
+    async def set(self, mark: str, kept: timedelta = KEPT) -> bool:
+        """Set a mark for a while. Returns False where it was set before."""
         with reaching_store():
-            return bool(await self._redis.set(keys.told(mark), b"1", nx=True, ex=KEPT))
+            return bool(await self._redis.set(keys.told(mark), b"1", nx=True, ex=kept))
 
     async def remove(self, mark: str) -> None:
         with reaching_store():
             await self._redis.delete(keys.told(mark))
+
+
+class OnceStore:
+    """Issues marks, each of which counts once and for a time. Methods raise StoreUnavailable."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    async def issue(self, mark: str, ttl: timedelta) -> None:
+        """Store a mark for `ttl`."""
+        with reaching_store():
+            await self._redis.set(keys.issued(mark), b"1", px=int(ttl.total_seconds() * 1000))
+
+    async def consume(self, mark: str) -> bool:
+        """Remove a mark. Returns False where it was not issued, was consumed, or is too old."""
+        with reaching_store():
+            return bool(await self._redis.delete(keys.issued(mark)))

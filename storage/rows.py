@@ -1,7 +1,9 @@
-"""Rows as opaque bytes by id, each table under a key of its own: schedules, delegations, the digest."""
+"""Rows as opaque bytes by id, each table under a key of its own, and values that expire and are taken once."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from redis.asyncio import Redis
@@ -45,3 +47,25 @@ class RowStore:
         with reaching_store():
             rows: Any = await self._redis.hgetall(self._key)
         return {key.decode(): row for key, row in rows.items()}
+
+
+class ExpiringStore:
+    """Stores values for a while, each under the key that `key_of` gives its id. Methods raise StoreUnavailable."""
+
+    def __init__(self, redis: Redis, key_of: Callable[[str], str]) -> None:
+        self._redis, self._key_of = redis, key_of
+
+    async def put(self, value_id: str, value: bytes, ttl: timedelta) -> None:
+        with reaching_store():
+            await self._redis.set(self._key_of(value_id), value, px=int(ttl.total_seconds() * 1000))
+
+    async def get(self, value_id: str) -> bytes | None:
+        with reaching_store():
+            value: Any = await self._redis.get(self._key_of(value_id))
+        return value  # type: ignore[no-any-return]
+
+    async def take(self, value_id: str) -> bytes | None:
+        """Return a value and remove it; one of several that ask at once gets it."""
+        with reaching_store():
+            value: Any = await self._redis.getdel(self._key_of(value_id))
+        return value  # type: ignore[no-any-return]

@@ -26,7 +26,7 @@ LOCAL = "serve"
 FRESH = timedelta(minutes=1)
 # Lower case only, so that no name can pass for the id of a person.
 _NAME = re.compile(r"^[a-z][a-z0-9._-]{0,39}$")
-_OWNER = re.compile(r"^[UW][A-Z0-9]{2,20}$")
+_OWNER = re.compile(r"^([TE][A-Z0-9]{2,20}/)?[UW][A-Z0-9]{2,20}$")
 _FORM = (
     "name:scope+scope:key or name@U0123ABCD:scope+scope:key, "
     "with the scopes launch, approve, read, read_all and admin"

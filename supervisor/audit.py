@@ -29,7 +29,7 @@ EVENTS, SESSIONS = 500, 500
 MOST_UNREADABLE = 100
 _SHORT, _LONG = 200, 1000
 # Whether the rows of a session may be read; the empty id stands for refusals that are about none.
-MayRead = Callable[[str], Awaitable[bool]]
+MayRead = Callable[[str, str], Awaitable[bool]]
 Key = tuple[datetime, str, int]
 
 
@@ -227,7 +227,7 @@ class _Reader:
         """
         if self._wanted.kind in (None, "refused", "delegate", "undelegate"):
             async for row in self._apart():
-                if self._wanted.takes(row) and await self._may_read(row.session_id):
+                if self._wanted.takes(row) and await self._may_read(row.session_id, row.by):
                     yield [row], None
         async for session_id, latest in self._sessions():
             if latest and self._wanted.since and latest < self._wanted.since:
@@ -271,7 +271,7 @@ class _Reader:
             # It is no id of a session.
             return []
         rows = [row for row in reading.rows if self._wanted.takes(row)]
-        if (rows or problem) and not await self._may_read(session_id):
+        if (rows or problem) and not await self._may_read(session_id, ""):
             return []
         if problem:
             self.lost += 1

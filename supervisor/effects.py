@@ -11,6 +11,7 @@ from storage.log import Claim, Effects, Lease, NewLog
 from supervisor.core.commands.deadlines import deadlines
 from supervisor.core.conditions import At, Cron
 from supervisor.core.control import Wait, next_action
+from supervisor.core.events.base import workspace_of
 from supervisor.core.records import Grant
 from supervisor.core.state import Session
 from supervisor.core.triggers import awaited_signals
@@ -49,14 +50,16 @@ def effects_of(
 
 def _indexes(before: Session | None, after: Session) -> dict[str, float | None]:
     rows: dict[str, float | None] = {}
-    if before is None:
-        rows["all"] = _ms(after.began_at)
-    old = _bucket(before) if before else None
-    new = _bucket(after)
-    if old != new:
-        if old:
-            rows[old] = None
-        rows[new] = _ms(after.changed_at)
+    # Those of all workspaces, and those of its own.
+    for workspace in dict.fromkeys(("", workspace_of(after.origin))):
+        if before is None:
+            rows[index_of("all", workspace)] = _ms(after.began_at)
+        old = _bucket(before) if before else None
+        new = _bucket(after)
+        if old != new:
+            if old:
+                rows[index_of(old, workspace)] = None
+            rows[index_of(new, workspace)] = _ms(after.changed_at)
     owner = launcher_of(after)
     if owner and (before is None or before.ended) != after.ended:
         rows[open_of(owner)] = None if after.ended else _ms(after.began_at)
@@ -65,6 +68,11 @@ def _indexes(before: Session | None, after: Session) -> dict[str, float | None]:
     waiting = {name: _ms(after.changed_at) for name in awaited_signals(after)}
     old_waiting = {name: 0.0 for name in awaited_signals(before)} if before else {}
     return rows | _changed(old_waiting, waiting)
+
+
+def index_of(name: str, workspace: str) -> str:
+    """The name of the part of an index that is of a workspace alone; the first one shares the whole of it."""
+    return f"{name}@{workspace}" if workspace else name
 
 
 def open_of(actor_id: str) -> str:

@@ -44,12 +44,14 @@ class QuietHours(Frozen):
 class Preference(Frozen):
     """What one person chose; without a row a person is told where a request stands, at any time.
 
-    `since` is when they first chose to be told directly: they are told so of what ended after that.
+    `since` is when they first chose to be told directly: they are told so of what ended after that. `unreached`: they
+    take no direct message, and are mentioned whatever they chose.
     """
 
     way: Way = "place"
     quiet: QuietHours | None = None
     since: datetime | None = None
+    unreached: bool = False
 
     @property
     def direct(self) -> bool:
@@ -59,7 +61,7 @@ class Preference(Frozen):
     @property
     def mentioned(self) -> bool:
         """Whether the person is mentioned where requests stand."""
-        return self.way != "direct"
+        return self.way != "direct" or self.unreached
 
 
 def parse_quiet(text: str) -> QuietHours | None:
@@ -96,6 +98,13 @@ class Notifications:
     async def all(self) -> dict[str, Preference]:
         """What people chose, by person; of all others nothing is stored."""
         return {who: Preference.model_validate_json(row) for who, row in (await self._rows.all()).items()}
+
+    async def note_reached(self, person: str, before: Preference, *, reached: bool) -> None:
+        """Store whether a person takes direct messages, unless they chose anew meanwhile."""
+        if before.unreached == reached:
+            row = before.model_dump_json().encode()
+            after = before.model_copy(update={"unreached": not reached})
+            await self._rows.replace(person, row, after.model_dump_json().encode())
 
     async def choose(
         self, person: str, way: Way | None, quiet: QuietHours | Literal["same"] | None

@@ -11,7 +11,7 @@ from supervisor.core.commands.approvals import Rejudge
 from supervisor.core.conditions import Condition
 from supervisor.core.errors import FlagmanError
 from supervisor.core.events import Actor
-from supervisor.core.events.base import APPROVAL
+from supervisor.core.events.base import APPROVAL, workspace_of
 from supervisor.core.messages import Json
 from supervisor.core.persona import Approvers, Persona
 from supervisor.core.policy import approvers_of_pause
@@ -22,12 +22,13 @@ PATIENCE_SECONDS = 1.5
 FRESH_SECONDS, MOST_KEPT = 60.0, 1000
 # After an answer that took so long and did not come, nothing is asked for a while.
 SLOW_SECONDS, QUIET_SECONDS = 1.0, 10.0
-# How many people could approve by a rule, without those left out. Raises FlagmanError where that is not known.
-Reach = Callable[[Approvers, Collection[str]], Awaitable[int]]
+# How many people of a workspace could approve by a rule, without those left out. Raises FlagmanError where that is not
+# known.
+Reach = Callable[[Approvers, Collection[str], str], Awaitable[int]]
 _log = logging.getLogger("flagman.quorum")
 
 
-async def unlimited(rule: Approvers, without: Collection[str]) -> int:
+async def unlimited(rule: Approvers, without: Collection[str], workspace: str) -> int:
     """The default of `Quorum`: there are enough people for every rule."""
     return rule.quorum
 
@@ -39,7 +40,7 @@ class Quorum:
         self._reach = reach
         self._quiet_until = 0.0
         # When there were enough people for a rule without these.
-        self._enough: dict[tuple[Approvers, frozenset[str]], float] = {}
+        self._enough: dict[tuple[Approvers, frozenset[str], str], float] = {}
 
     async def too_few(
         self, session: Session, rules: Iterable[Approvers], excluded: Callable[[Approvers], Collection[str]]
@@ -57,7 +58,7 @@ class Quorum:
                     without = (
                         session.requesters.union(excluded(rule)) if rule.exclude_requester else frozenset()
                     )
-                    if rule.named and not await self._has_enough(rule, without):
+                    if rule.named and not await self._has_enough(rule, without, workspace_of(session.origin)):
                         return True
         except (FlagmanError, TimeoutError) as error:
             _log.info("session %s: it is not known whether enough people can approve: %r", session.id, error)
@@ -66,12 +67,12 @@ class Quorum:
                 self._quiet_until = time.monotonic() + QUIET_SECONDS
         return False
 
-    async def _has_enough(self, rule: Approvers, without: frozenset[str]) -> bool:
+    async def _has_enough(self, rule: Approvers, without: frozenset[str], workspace: str) -> bool:
         """Whether there are enough people; that there are counts for a minute, so that few questions are asked."""
-        key, now = (rule, without), time.monotonic()
+        key, now = (rule, without, workspace), time.monotonic()
         if now - self._enough.get(key, -FRESH_SECONDS) < FRESH_SECONDS:
             return True
-        if await self._reach(rule, without) < rule.quorum:
+        if await self._reach(rule, without, workspace) < rule.quorum:
             return False
         if len(self._enough) >= MOST_KEPT:
             self._enough.clear()

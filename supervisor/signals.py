@@ -6,7 +6,7 @@ A webhook or event that no session waits for is kept for a while.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -15,19 +15,21 @@ from pydantic import BaseModel
 from storage.keys import TimerKey
 from storage.log import LogStore, Row
 from storage.mailbox import Delivery, Mailbox
-from supervisor.core.conditions import OnEvent, Webhook
+from supervisor.core.conditions import Connected, OnEvent, Webhook
 from supervisor.core.digest import digest
 from supervisor.core.errors import FlagmanError, LimitReached
 from supervisor.core.events import Actor
+from supervisor.core.events.base import SYSTEM, workspace_of
 from supervisor.core.state import Session
 from supervisor.core.text.sanitize import clean
-from supervisor.core.triggers import Delivered, Signal
+from supervisor.core.triggers import Delivered, Signal, connection_name
 from supervisor.service import Supervisor
 
 SEEN_FOR = timedelta(days=1)
 # Sessions of an index that are read at once.
 PAGE = 1000
 SignalKind = Literal["webhook", "event"]
+IsConnected = Callable[[str, str], Awaitable[bool]]
 _log = logging.getLogger("flagman.signals")
 
 
@@ -39,8 +41,15 @@ class StoredSignal(BaseModel):
     sender: Actor
 
 
+async def _nothing_connected(server: str, person: str) -> bool:
+    return False
+
+
 class SignalRouter:
-    """Delivers signals. One that no session waits for is kept for the duration `keep`."""
+    """Delivers signals. One that no session waits for is kept for the duration `keep`.
+
+    `is_connected` returns whether a person has connected a server.
+    """
 
     def __init__(
         self,
@@ -49,8 +58,9 @@ class SignalRouter:
         mailbox: Mailbox,
         *,
         keep: timedelta = timedelta(hours=1),
+        is_connected: IsConnected = _nothing_connected,
     ) -> None:
-        self._supervisor, self._log = supervisor, log
+        self._supervisor, self._log, self._is_connected = supervisor, log, is_connected
         self._mailbox, self._keep = mailbox, keep
 
     async def deliver(
@@ -94,15 +104,36 @@ class SignalRouter:
         return Delivered([], repeated=not first)
 
     async def _resume_all(self, signal: Signal, actor: Actor) -> list[str]:
-        index = f"{signal.kind}:{signal.name}"
+        index, workspace = f"{signal.kind}:{signal.name}", await self._workspace(actor)
         resumed: list[str] = []
         async for session_id in self._waiting(index):
             try:
+                if workspace is not None and not await self._is_of(session_id, workspace):
+                    continue
                 if await self._supervisor.wake(session_id, signal, actor):
                     resumed.append(session_id)
             except FlagmanError as error:
                 _log.warning("%s: session %s was not resumed: %s", index, session_id, error)
         return resumed
+
+    async def _workspace(self, sender: Actor) -> str | None:
+        """The workspace whose sessions a sender may wake: of people and agents their own; None for all.
+
+        Webhooks, and programs with a key of nobody, send to whoever waits.
+        """
+        kind, _, session_id = sender.id.partition(":")
+        if kind != "agent":
+            return sender.workspace
+        try:
+            return workspace_of((await self._supervisor.get(session_id)).origin)
+        except FlagmanError as error:
+            _log.warning(
+                "the workspace of %s is not known, so it wakes those of the first one: %s", sender.id, error
+            )
+            return ""
+
+    async def _is_of(self, session_id: str, workspace: str) -> bool:
+        return workspace_of((await self._supervisor.get(session_id)).origin) == workspace
 
     async def _waiting(self, index: str) -> AsyncIterator[str]:
         """Yield the sessions that wait for a signal, all of them."""
@@ -111,6 +142,10 @@ class SignalRouter:
             last = rows[-1]
             for session_id, _ in rows:
                 yield session_id
+
+    async def connected(self, server: str, actor: Actor) -> list[str]:
+        """Resume the sessions that wait until a person connects a server; returns their ids."""
+        return await self._resume_all(Signal("connection", connection_name(server, actor.person)), actor)
 
     async def tell_refused(self, kind: SignalKind, name: str, most_bytes: int) -> None:
         """Tell the sessions that wait for a signal that one was refused, since it has more than `most_bytes`.
@@ -128,6 +163,11 @@ class SignalRouter:
         """Resume a session that has just begun to wait by a signal that came before. Returns whether there was one."""
         for _, condition in session.waits:
             kind: SignalKind
+            if isinstance(condition, Connected):
+                if await self._is_connected(condition.server, condition.person):
+                    name = connection_name(condition.server, condition.person)
+                    return await self._supervisor.wake(session.id, Signal("connection", name), SYSTEM)
+                continue
             if isinstance(condition, Webhook):
                 kind, name = "webhook", condition.name
             elif isinstance(condition, OnEvent):
@@ -136,6 +176,8 @@ class SignalRouter:
                 continue
             for item in await self._mailbox.items(f"{kind}:{name}"):
                 kept = StoredSignal.model_validate_json(item)
+                if await self._workspace(kept.sender) not in (None, workspace_of(session.origin)):
+                    continue
                 signal = _signal(kind, name, kept)
                 if await self._supervisor.wake(session.id, signal, kept.sender):
                     await self._mailbox.remove(Delivery(f"{kind}:{name}", kept.sender.id, kept.id), item)

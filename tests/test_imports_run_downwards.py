@@ -20,32 +20,41 @@ ROOMS: dict[str, str] = {
     "supervisor/core": "",
     "supervisor/tools": "storage supervisor/core",
     "supervisor/mcp": "storage supervisor/core supervisor/tools",
+    "supervisor/connections": "storage supervisor/core supervisor/tools supervisor/mcp",
     "supervisor/models": "supervisor/core",
     "supervisor/personas": "storage supervisor/core",
     "supervisor": "storage supervisor/core supervisor/tools supervisor/mcp supervisor/personas",
     "supervisor/runtime": "storage supervisor/core supervisor/tools supervisor/models supervisor/personas supervisor",
     "supervisor/session_log": "storage supervisor/core supervisor/personas supervisor",
-    "supervisor/contract": "storage supervisor/core supervisor/personas supervisor supervisor/session_log",
+    "supervisor/contract": (
+        "storage supervisor/core supervisor/connections supervisor/personas supervisor supervisor/session_log"
+    ),
     "handlers/action_ids": "supervisor/core",
-    "handlers/origin": "supervisor/core",
+    "handlers/team_ids": "",
+    "handlers/origin": "supervisor/core handlers/team_ids",
     "handlers/markup": "",
-    "handlers/users": "supervisor/core handlers/markup",
+    "handlers/users": "supervisor/core handlers/markup handlers/team_ids",
     "handlers/workspaces": "supervisor/core",
-    "handlers/directory": "supervisor/core handlers/origin handlers/users handlers/workspaces",
+    "handlers/directory": "supervisor/core handlers/team_ids handlers/origin handlers/users handlers/workspaces",
+    "handlers/directories": "supervisor/core handlers/team_ids handlers/users handlers/directory",
     "handlers/blocks": "supervisor/core",
     "handlers/private_answers": "handlers/blocks",
     "handlers/quotes": "supervisor/core handlers/users handlers/blocks",
-    "handlers/middleware": "storage supervisor/core handlers/blocks handlers/private_answers",
-    "handlers/messages": "supervisor/core handlers/action_ids handlers/origin handlers/blocks",
-    "handlers/modals": "supervisor/core handlers/action_ids handlers/origin handlers/blocks handlers/messages",
+    "handlers/middleware": "storage supervisor/core handlers/users handlers/blocks handlers/private_answers",
+    "handlers/messages": (
+        "supervisor/core supervisor/contract handlers/action_ids handlers/team_ids handlers/origin handlers/blocks"
+    ),
+    "handlers/modals": (
+        "supervisor/core handlers/action_ids handlers/team_ids handlers/origin handlers/blocks handlers/messages"
+    ),
     "handlers/projection": (
         "storage supervisor/core supervisor supervisor/contract supervisor/runtime "
-        "handlers/origin handlers/users handlers/directory handlers/blocks handlers/middleware handlers/messages "
-        "handlers/private_answers"
+        "handlers/team_ids handlers/origin handlers/users handlers/directory handlers/directories handlers/blocks "
+        "handlers/middleware handlers/messages handlers/private_answers"
     ),
     "handlers/announcements": (
-        "supervisor/core supervisor handlers/origin handlers/users handlers/directory handlers/blocks "
-        "handlers/projection"
+        "supervisor/core supervisor supervisor/contract handlers/team_ids handlers/origin handlers/users "
+        "handlers/directories handlers/blocks handlers/projection"
     ),
     "handlers/context": (
         "storage supervisor/core supervisor supervisor/contract "
@@ -53,12 +62,18 @@ ROOMS: dict[str, str] = {
     ),
     "handlers/listeners": (
         "storage supervisor/core supervisor/tools supervisor/mcp supervisor supervisor/session_log "
-        "supervisor/contract handlers/action_ids handlers/origin handlers/users handlers/blocks handlers/middleware "
+        "supervisor/contract handlers/action_ids handlers/team_ids handlers/origin handlers/users "
+        "handlers/directories handlers/blocks "
+        "handlers/middleware "
         "handlers/private_answers handlers/quotes handlers/messages handlers/modals handlers/context"
     ),
     "handlers/app": "handlers/middleware handlers/context handlers/listeners",
     "bot/playground": "",
     "bot/settings": "storage supervisor/core supervisor",
+    "bot/install": (
+        "storage supervisor/core supervisor/mcp handlers/users handlers/workspaces handlers/directory "
+        "handlers/directories"
+    ),
     "bot/secret_key": "supervisor/core bot/settings",
     "bot/resume_hints": "supervisor/core supervisor/session_log handlers/origin",
     "bot/sandbox": "supervisor/core supervisor/tools bot/settings",
@@ -66,14 +81,15 @@ ROOMS: dict[str, str] = {
     "bot/own_tools": "supervisor/core supervisor/tools bot/settings",
     "bot/audit_formats": "supervisor/core supervisor/contract",
     "bot/compose": (
-        "storage supervisor/core supervisor/tools supervisor/mcp supervisor/models supervisor/personas supervisor "
-        "supervisor/session_log supervisor/contract handlers/origin "
-        "handlers/directory handlers/projection handlers/announcements "
-        "bot/settings bot/secret_key bot/resume_hints bot/mcp_servers bot/own_tools"
+        "storage supervisor/core supervisor/tools supervisor/mcp supervisor/connections supervisor/models "
+        "supervisor/personas supervisor supervisor/session_log supervisor/contract handlers/origin "
+        "handlers/directories handlers/projection handlers/announcements "
+        "bot/install bot/settings bot/secret_key bot/resume_hints bot/mcp_servers bot/own_tools"
     ),
     "bot/workers": (
-        "supervisor/core supervisor/models supervisor/runtime supervisor/contract handlers/users handlers/projection "
-        "bot/sandbox bot/mcp_servers bot/compose"
+        "storage supervisor/core supervisor/models supervisor/runtime supervisor/contract "
+        "handlers/users handlers/directory handlers/directories handlers/projection "
+        "bot/install bot/sandbox bot/mcp_servers bot/compose"
     ),
     "bot/store_check": "storage",
     "bot/mcp_check": (
@@ -93,25 +109,27 @@ ROOMS: dict[str, str] = {
     ),
     "bot/mcp": "supervisor/core supervisor supervisor/contract bot/sdk",
     "flagman": "supervisor/core supervisor/tools supervisor/contract bot/settings bot/sdk",
+    "bot/setup": "supervisor/core handlers/users bot/install bot/settings bot/store_check",
     "bot/doctor": (
         "storage supervisor/core supervisor/personas handlers/users handlers/directory "
-        "bot/settings bot/sandbox bot/mcp_servers bot/own_tools bot/mcp_check bot/files_check bot/compose "
-        "bot/store_check bot/sdk"
+        "bot/install bot/settings bot/sandbox bot/mcp_servers bot/own_tools bot/mcp_check bot/files_check bot/compose "
+        "bot/store_check bot/setup bot/sdk"
     ),
     "bot/api": (
-        "storage supervisor/core supervisor/mcp supervisor supervisor/session_log supervisor/contract "
-        "bot/audit_formats bot/compose bot/store_check bot/sdk bot/mcp"
+        "storage supervisor/core supervisor/mcp supervisor/connections supervisor supervisor/session_log "
+        "supervisor/contract bot/audit_formats bot/compose bot/store_check bot/sdk bot/mcp"
     ),
     "bot/processes": (
-        "storage supervisor/core "
-        "handlers/users handlers/projection handlers/context handlers/listeners handlers/app "
-        "bot/playground bot/settings bot/compose bot/workers bot/persona_reports bot/clock bot/local_key bot/api"
+        "storage supervisor/core supervisor "
+        "handlers/users handlers/directories handlers/middleware handlers/projection handlers/context "
+        "handlers/listeners handlers/app bot/install bot/playground bot/settings bot/compose bot/workers "
+        "bot/persona_reports bot/clock bot/local_key bot/api"
     ),
     "bot/cli": (
         "storage supervisor/core supervisor/tools supervisor/personas supervisor supervisor/session_log "
         "supervisor/contract bot/settings bot/mcp_servers bot/own_tools bot/secret_key bot/resume_hints bot/local_key "
         "bot/audit_formats bot/sdk bot/mcp bot/store_check "
-        "bot/doctor bot/processes"
+        "bot/doctor bot/setup bot/processes"
     ),
 }
 LONGEST = 400

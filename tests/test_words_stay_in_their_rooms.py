@@ -20,7 +20,7 @@ STATUS = re.compile(r"^\s*status(?:: int)? = [1-5]\d\d\b", re.MULTILINE)
 # Where a word means something else, or is part of what is stored: the line has to contain this.
 ALLOWED: dict[str, tuple[str, ...]] = {
     # What actors are called in every stored event.
-    "supervisor/core/events/base.py": ("`slack:U…`",),
+    "supervisor/core/events/base.py": ("`slack:U…`", '"slack"'),
     "supervisor/core/persona.py": ('"slack:"',),
     "supervisor/api_keys.py": ("slack:",),
     "supervisor/core/reducer/steering.py": ('"slack"',),
@@ -45,6 +45,10 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "supervisor/mcp/config.py": ("http",),
     "supervisor/mcp/connection.py": ("http", "HTTP"),
     "supervisor/mcp/errors.py": ("HTTP",),
+    "supervisor/mcp/bearer.py": ("http", "HTTP"),
+    # Authorization servers, which are reached by HTTP.
+    "supervisor/connections/authorization_server.py": ("http", "HTTP"),
+    "supervisor/connections/linking.py": ("https",),
     "supervisor/mcp/results.py": ("Blocks the thread",),
     # A property of characters.
     "supervisor/core/text/characters.py": ("EMOJI", "Emoji", "emoji-data.txt"),

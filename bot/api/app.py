@@ -8,6 +8,7 @@ from functools import cache
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from bot.api.connect_pages import ConnectPages
 from bot.api.errors import problems
 from bot.api.mcp import McpAddress
 from bot.api.openapi import document
@@ -15,6 +16,7 @@ from bot.api.rate_limit import Buckets
 from bot.api.routes import (
     artifacts,
     audit,
+    connections,
     control,
     delegations,
     event_stream,
@@ -46,6 +48,7 @@ ROUTERS = (
     settings,
     delegations,
     notifications,
+    connections,
     audit,
     events,
     grants,
@@ -72,6 +75,7 @@ def mount(app: web.Application, core: Core) -> None:
         app.router.add_route(operation.method, operation.resource, _bound(operation, deps))
     app.router.add_route("GET", "/v1/openapi.json", _openapi)
     McpAddress(deps).mount(app)
+    ConnectPages(core, services).mount(app)
     app.on_shutdown.append(services.followers.close)
 
 

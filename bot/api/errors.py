@@ -36,6 +36,7 @@ STATUS: Mapping[str, int] = {
     "missing_scope": 403,
     "not_allowed": 403,
     "actor_unknown": 503,
+    "workspace_gone": 403,
     "group_unknown": 503,
     "token_invalid": 403,
     "session_not_found": 404,

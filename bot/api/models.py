@@ -118,4 +118,4 @@ class CreateKey(RequestModel):
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9._-]{0,39}$")]
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=5)]
-    owner: Annotated[str, Field(pattern=r"^([UW][A-Z0-9]{2,20})?$")] = ""
+    owner: Annotated[str, Field(pattern=r"^(([TE][A-Z0-9]{2,20}/)?[UW][A-Z0-9]{2,20})?$")] = ""

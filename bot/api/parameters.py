@@ -55,6 +55,10 @@ class OfKey(Parameters):
     key_id: Short
 
 
+class OfServer(Parameters):
+    server: Short
+
+
 class OfSecret(Parameters):
     name: Short
 

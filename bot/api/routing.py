@@ -18,6 +18,7 @@ from bot.api.rate_limit import BODY_BYTES, Buckets, decompress, read_body
 from bot.compose import Core
 from supervisor.api_keys import ApiKey, ApiKeys, Scope
 from supervisor.contract.audit import AuditService
+from supervisor.contract.connections import ConnectionService
 from supervisor.contract.delegations import DelegationService
 from supervisor.contract.grants import GrantService
 from supervisor.contract.notifications import NotificationService
@@ -84,6 +85,10 @@ class Call:
     @property
     def notifications(self) -> NotificationService:
         return NotificationService(self.deps.services, self.actor)
+
+    @property
+    def connections(self) -> ConnectionService:
+        return ConnectionService(self.deps.services, self.actor)
 
     @property
     def grants(self) -> GrantService:

@@ -13,7 +13,6 @@ from bot.cli.commands import (
     grants,
     keys,
     mcp,
-    notifications,
     policy,
     schedules,
     secrets,
@@ -27,6 +26,7 @@ from bot.cli.commands import processes as running
 from bot.cli.commands import replay as replaying
 from bot.cli.commands import session_log as records
 from bot.cli.commands import settings as configuring
+from bot.cli.commands.personal import connections, notifications
 
 
 def _print_version(asked: bool) -> None:
@@ -48,6 +48,7 @@ app.add_typer(records.app)
 app.add_typer(audit.app)
 app.add_typer(delegations.app, name="delegate", rich_help_panel="Decisions")
 app.add_typer(notifications.app)
+app.add_typer(connections.app, name="connections", rich_help_panel="Decisions")
 app.add_typer(grants.app, name="grants", rich_help_panel="Decisions")
 app.add_typer(schedules.app, name="schedule", rich_help_panel="Signals and schedules")
 app.add_typer(setup.app)

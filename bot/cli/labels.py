@@ -102,6 +102,9 @@ def advice(state: SessionView) -> Iterator[str]:
         yield f"flagman resume {state.id}   raises the limit by as much again"
     elif state.pause and state.pause.reason == "budget_exceeded":
         yield f"flagman resume {state.id}   gives it as much again"
+    elif state.pause and state.pause.reason == "connection_required":
+        for server in (c.partition(": ")[2] for c in state.pause.conditions if c.startswith("connection: ")):
+            yield f"flagman connections connect {server}   by who launched it; it goes on by itself then"
     elif state.pause and "awaiting" not in phases:
         yield f"flagman resume {state.id}"
     below = [need for need in state.needs if need.session_id != state.id or need.child_id]

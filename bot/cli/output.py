@@ -142,6 +142,8 @@ def call(proposed: CallView, *, err: bool = False) -> None:
     if proposed.definition:
         server, _, name = proposed.definition.partition("\n")[0].partition(": ")
         _noted("tool", f"`{name}` of the MCP server `{server}`; --json has what it says of it", err=err)
+    if proposed.runs_as:
+        _noted("runs as", proposed.runs_as, err=err)
     for line in approvers(proposed) if proposed.phase == "awaiting" else ():
         _noted("approvers", line, err=err)
     approved = [d.by_name or d.by for d in proposed.decisions if d.verdict == "approve"]

@@ -106,7 +106,7 @@ def _fields(call: CallView) -> Iterator[tuple[str, Any]]:
     yield from (("call_id", call.call_id), ("tool", call.tool), ("arguments", call.arguments))
     yield from (("digest", call.digest), ("request", call.request), ("phase", call.phase))
     if call.phase in _UNANSWERED:
-        for name in ("question", "options", "notes", "preview"):
+        for name in ("question", "options", "notes", "preview", "runs_as"):
             if value := getattr(call, name):
                 yield name, value
 

@@ -14,10 +14,12 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.clock import Clock
 from bot.compose import Core, core, gateway
+from bot.install.flow import INSTALL
 from bot.local_key import local_key
 from bot.processes import slack, slack_requests
 from bot.processes.local_playground import stand_in
 from bot.processes.web import application, listen
+from bot.processes.workspaces import mount_install
 from bot.settings import Settings
 from bot.workers import workers
 from handlers.users import People
@@ -60,7 +62,8 @@ async def run_clock(settings: Settings, announce: Announce) -> None:
         if not settings.playground:
             # What a schedule launches may name people and groups, too.
             client, _ = await stack.enter_async_context(slack.clients(settings))
-            parts.directory.connect(People(client))
+            if client.token:
+                parts.directory.connect(People(client))
         await stack.enter_async_context(Clock(parts))
         announce("clock: ticking")
         await parts.while_store_lives()
@@ -93,6 +96,9 @@ def _welcome(settings: Settings) -> str:
         where = f"Playground:  http://{settings.host}:{settings.port}/   (a local stand-in for Slack)"
     else:
         where = f"Slack:       {settings.slack_api_url}"
+    if settings.installs:
+        first = "that of SLACK_BOT_TOKEN, and those" if settings.slack_bot_token else "those"
+        where += f"\n  Workspaces:  {first} that install it at {INSTALL}"
     rest = f"Model:       {model}\n  Data:        {settings.data}\n  Stop:        Ctrl-C"
     return f"Flagman is ready.\n  {where}\n  {rest}"
 
@@ -100,7 +106,8 @@ def _welcome(settings: Settings) -> str:
 def _needs_slack(settings: Settings) -> None:
     if settings.playground:
         raise InvalidInput(
-            "SLACK_BOT_TOKEN is needed here; without it, `flagman serve` starts the playground."
+            "SLACK_BOT_TOKEN is needed here, or SLACK_CLIENT_ID and SLACK_CLIENT_SECRET; without them, `flagman serve` "
+            "starts the playground."
         )
 
 
@@ -111,11 +118,13 @@ async def _taking_in(
     async with AsyncExitStack() as stack:
         if settings.slack_app_token:
             # The playground is part of `app`, which must be served before the bot calls it.
+            mount_install(app, parts, settings)
             await stack.enter_async_context(listen(app, settings))
             bolt = await stack.enter_async_context(slack.bolt_app(parts, settings, client))
             await stack.enter_async_context(slack.socket_mode(bolt, settings, client))
         else:
             bolt = await stack.enter_async_context(slack.bolt_app(parts, settings, client))
+            mount_install(app, parts, settings)
             slack_requests.mount(app, bolt, settings.slack_signing_secret, settings.slack_api_url)
             await stack.enter_async_context(listen(app, settings))
         yield

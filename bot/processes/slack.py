@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
+from slack_bolt import BoltContext
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.errors import SlackApiError
@@ -19,8 +20,10 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.compose import Core, now
+from bot.install.teams import InstalledTeam
 from bot.persona_reports import tell_of_names
 from bot.processes.deliveries import Deliveries, LimitedSocketMode
+from bot.processes.workspaces import NOT_INSTALLED, Workspaces, installing
 from bot.settings import Settings
 from handlers.app import register
 from handlers.context import ListenerContext
@@ -56,8 +59,8 @@ Call = Callable[[], Awaitable[AsyncSlackResponse]]
 @asynccontextmanager
 async def clients(settings: Settings) -> AsyncIterator[tuple[AsyncWebClient, AsyncWebClient]]:
     """A client for listeners, which retries when rate-limited, and one for the outbox, which retries itself."""
-    assert settings.slack_bot_token
-    token, url = settings.slack_bot_token.get_secret_value(), settings.slack_api_url
+    given, url = settings.slack_bot_token, settings.slack_api_url
+    token = given.get_secret_value() if given else None
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=15)) as session:
         patient = [AsyncRateLimitErrorRetryHandler(max_retry_count=1)]
         yield (
@@ -72,6 +75,77 @@ async def bolt_app(parts: Core, settings: Settings, client: AsyncWebClient) -> A
 
     Waits until Slack is reached. Raises InvalidInput where Slack refuses the token.
     """
+    first, identity = await _first(settings, client)
+    people = People(client)
+    if first:
+        parts.directory.connect(people, identity)
+        if parts.teams:
+            await parts.teams.installations.set_first(str(first.team_id or first.enterprise_id))
+    _, outbox = parts.queues()
+    flagman = ListenerContext(
+        parts.supervisor,
+        parts.services(),
+        parts.rows,
+        people,
+        FileUploads(client, parts.artifacts(), parts.rows, parts.mask),
+        now,
+        parts.mask,
+        settings.command,
+        Deletions(parts.rows, outbox.enqueue),
+        str(identity.get("url") or ""),
+    )
+    workspaces = Workspaces(parts, flagman, first, client, whole=bool(identity.get("is_enterprise_install")))
+
+    async def authorize(
+        context: BoltContext, enterprise_id: str | None, team_id: str | None
+    ) -> AuthorizeResult:
+        # Bolt takes None for a workspace without the app, which its types do not say.
+        return await workspaces.authorize(context, enterprise_id, team_id)  # type: ignore[return-value]
+
+    secret = settings.slack_signing_secret
+    app = AsyncApp(
+        client=client,
+        signing_secret=secret.get_secret_value() if secret else UNSIGNED,
+        authorize=authorize,
+        user_facing_authorize_error_message=NOT_INSTALLED,
+        # Slack gets its acknowledgement only after the listener has stored the result.
+        process_before_response=True,
+        # The deletion of a message of the bot counts as an event of its own.
+        ignoring_self_events_enabled=False,
+    )
+    await tell_of_names(parts)
+    register(app, flagman)
+
+    async def keep(people: People, client: AsyncWebClient, url: str, team: str) -> None:
+        """Keep the direct messages of a workspace current."""
+        told = RowStore(parts.redis, keys.waiting_messages())
+        sender = SlackSender(client, parts.rows, team)
+        waiting = WaitingMessages(
+            flagman.services, sender, parts.rows, told, people, parts.mask, settings.command, now, url, team
+        )
+        await waiting.keep(parts.changes())
+
+    async def keep_installed(team: InstalledTeam, _: ListenerContext) -> None:
+        await keep(team.people, team.client, team.url, team.key)
+
+    kept = [
+        asyncio.create_task(keep_current(flagman, workspaces.at, parts.changes())),
+        *([asyncio.create_task(keep(people, client, flagman.workspace, ""))] if first else []),
+    ]
+    try:
+        async with installing(parts, app, workspaces, keep_installed):
+            yield app
+    finally:
+        await end(kept)
+
+
+async def _first(settings: Settings, client: AsyncWebClient) -> tuple[AuthorizeResult | None, dict[str, Any]]:
+    """The bot of SLACK_BOT_TOKEN and the answer of `auth.test`, once Slack is reached; None without the token.
+
+    Raises InvalidInput where Slack refuses it.
+    """
+    if settings.slack_bot_token is None:
+        return None, {}
     identity = await _call_until_reached("SLACK_BOT_TOKEN", client.auth_test)
     if not (identity.get("team_id") or identity.get("enterprise_id")) or not identity.get("user_id"):
         raise InvalidInput(
@@ -84,61 +158,13 @@ async def bolt_app(parts: Core, settings: Settings, client: AsyncWebClient) -> A
         bot_user_id=identity.get("user_id"),
         bot_token=client.token,
     )
-
-    async def authorize(**_: Any) -> AuthorizeResult:
-        return result
-
-    secret = settings.slack_signing_secret
-    app = AsyncApp(
-        client=client,
-        signing_secret=secret.get_secret_value() if secret else UNSIGNED,
-        authorize=authorize,
-        # Slack gets its acknowledgement only after the listener has stored the result.
-        process_before_response=True,
-        # The deletion of a message of the bot counts as an event of its own.
-        ignoring_self_events_enabled=False,
-    )
-    people = People(client)
-    parts.directory.connect(people, identity)
-    await tell_of_names(parts)
-    files = FileUploads(client, parts.artifacts(), parts.rows, parts.mask)
-    _, outbox = parts.queues()
-    flagman = ListenerContext(
-        parts.supervisor,
-        parts.services(),
-        parts.rows,
-        people,
-        files,
-        now,
-        parts.mask,
-        settings.command,
-        Deletions(parts.rows, outbox.enqueue),
-        str(identity.get("url") or ""),
-    )
-    register(app, flagman)
-    waiting = WaitingMessages(
-        flagman.services,
-        SlackSender(client, parts.rows),
-        parts.rows,
-        RowStore(parts.redis, keys.waiting_messages()),
-        people,
-        parts.mask,
-        settings.command,
-        now,
-        flagman.workspace,
-    )
-    kept = [
-        asyncio.create_task(keep_current(flagman, client, parts.changes())),
-        asyncio.create_task(waiting.keep(parts.changes())),
-    ]
-    try:
-        yield app
-    finally:
-        await end(kept)
+    return result, identity
 
 
 async def refuse_bad_token(client: AsyncWebClient) -> None:
     """Raise InvalidInput where Slack refuses the token; where Slack cannot be reached, only log a warning."""
+    if not client.token:
+        return
     try:
         await client.auth_test()
     except SlackApiError as error:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from bot.sdk.http_client import PAUSE_SECONDS, TRIES, HttpClient, path_of, segment
 from supervisor.contract.audit import AuditPage, AuditQuery, AuditSummary
+from supervisor.contract.connections import ConnectionList, ConnectLink, RemovedConnection
 from supervisor.contract.delegations import DelegationList, DelegationRequest, DelegationView
 from supervisor.contract.grants import GrantList, GrantRequest, GrantResult, GrantView
 from supervisor.contract.models import (
@@ -233,6 +234,15 @@ class HttpBackend(HttpClient):
 
     async def choose_notifications(self, request: NotificationsRequest) -> NotificationsView:
         return _read(NotificationsView, await self.call("PATCH", "/v1/notifications", _body(request)))
+
+    async def connections(self) -> ConnectionList:
+        return _read(ConnectionList, await self.call("GET", "/v1/connections"))
+
+    async def connect(self, server: str) -> ConnectLink:
+        return _read(ConnectLink, await self.call("POST", f"/v1/connections/{segment(server)}"))
+
+    async def remove_connection(self, server: str) -> RemovedConnection:
+        return _read(RemovedConnection, await self.call("DELETE", f"/v1/connections/{segment(server)}"))
 
     async def allow(self, session_id: str, call_id: str, request: GrantRequest) -> GrantResult:
         path = f"/v1/sessions/{segment(session_id)}/calls/{segment(call_id)}/grant"

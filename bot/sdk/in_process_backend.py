@@ -9,6 +9,12 @@ from typing import TypeVar
 
 from storage.errors import StorageError
 from supervisor.contract.audit import AuditPage, AuditQuery, AuditService, AuditSummary
+from supervisor.contract.connections import (
+    ConnectionList,
+    ConnectionService,
+    ConnectLink,
+    RemovedConnection,
+)
 from supervisor.contract.delegations import DelegationRequest, DelegationService, DelegationView
 from supervisor.contract.grants import GrantRequest, GrantResult, GrantService, GrantView
 from supervisor.contract.models import (
@@ -67,6 +73,7 @@ class InProcessBackend:
         self._schedules = ScheduleService(parts, actor)
         self._settings = SettingsService(parts, actor)
         self._notifications = NotificationService(parts, actor)
+        self._connections = ConnectionService(parts, actor)
         self._audit, self._delegations = AuditService(parts, actor), DelegationService(parts, actor)
         self._grants = GrantService(parts, actor)
 
@@ -185,6 +192,15 @@ class InProcessBackend:
 
     async def choose_notifications(self, request: NotificationsRequest) -> NotificationsView:
         return await _answer(self._notifications.change(request))
+
+    async def connections(self) -> ConnectionList:
+        return await _answer(self._connections.list())
+
+    async def connect(self, server: str) -> ConnectLink:
+        return await _answer(self._connections.connect(server))
+
+    async def remove_connection(self, server: str) -> RemovedConnection:
+        return await _answer(self._connections.remove(server))
 
     async def allow(self, session_id: str, call_id: str, request: GrantRequest) -> GrantResult:
         return await _answer(self._grants.allow(session_id, call_id, request))

@@ -12,6 +12,7 @@ from bot.sdk.connection import find_backend
 from bot.sdk.schedule import Schedule
 from bot.sdk.session import Session
 from supervisor.contract.audit import MOST_ROWS, AuditQuery, AuditSummary
+from supervisor.contract.connections import ConnectionView, ConnectLink, RemovedConnection
 from supervisor.contract.delegations import DelegationRequest, DelegationView
 from supervisor.contract.grants import GrantView
 from supervisor.contract.models import DeliveryResult, PauseResult, PersonaView, SettingsView, Status
@@ -189,6 +190,18 @@ class AgentSupervisor:
         if way is None and quiet is None:
             return await self.backend.notifications()
         return await self.backend.choose_notifications(NotificationsRequest.of(way=way, quiet=quiet))
+
+    async def connections(self) -> builtins.list[ConnectionView]:
+        """The servers that the owner of the key has connected, which agents use as this person."""
+        return (await self.backend.connections()).connections
+
+    async def connect(self, server: str) -> ConnectLink:
+        """A link at which the owner of the key connects a server: it works once, and for ten minutes."""
+        return await self.backend.connect(server)
+
+    async def remove_connection(self, server: str) -> RemovedConnection:
+        """Remove a connection, and have its server revoke it where that offers to."""
+        return await self.backend.remove_connection(server)
 
     async def grants(self, session_id: str | None = None) -> builtins.list[GrantView]:
         """The calls that people allow in advance now, in one session or in all that the owner of the key sees."""

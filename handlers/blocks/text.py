@@ -7,7 +7,7 @@ import re
 from datetime import datetime
 from typing import Any
 
-from supervisor.core.conditions import At, Condition, Cron
+from supervisor.core.conditions import At, Condition, Connected, Cron
 from supervisor.core.events.base import Deed
 from supervisor.core.records import Decision
 from supervisor.core.text.masking import Masker
@@ -96,6 +96,8 @@ def confirm(title: str, text: str, yes: str, no: str = "Go back") -> Block:
 def person(actor: str, name: str = "") -> str:
     """Return a person in mrkdwn: a mention for a user of Slack, the name otherwise."""
     kind, _, ident = actor.partition(":")
+    # A message is read in the workspace of its session, in which the id needs no more.
+    ident = ident.rpartition("/")[2]
     if kind == "slack" and ident.isascii() and ident.isalnum():
         return f"<@{ident}>"
     return escape(one_line(name or actor, 60))
@@ -167,5 +169,7 @@ def condition_text(condition: Condition) -> str:
             return moment(condition.due, date=True)
         case Cron():
             return f"{escape(one_line(condition.expression, 60))} (next {moment(condition.due, date=True)})"
+        case Connected():
+            return f"when {escape(condition.server)} is connected"
         case _:
             return escape(one_line(str(condition), 200))

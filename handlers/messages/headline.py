@@ -25,6 +25,7 @@ _PAUSE_MARKS: dict[PauseReason, str] = {
     "context_budget_exceeded": "moneybag",
     "budget_exceeded": "moneybag",
     "outcome_unknown": "grey_question",
+    "connection_required": "electric_plug",
     "parent_paused": "double_vertical_bar",
     "manual": "double_vertical_bar",
 }

@@ -29,7 +29,7 @@ APPROVAL = frozenset(
 )
 ANSWER = frozenset({Action.ANSWER, Action.ANSWER_FORM, Action.ANSWER_DECLINE})
 OUTCOME = frozenset({Action.RUN_AGAIN, Action.MARK_DONE, Action.MARK_FAILED})
-PAUSE = frozenset({Action.RESUME, Action.RESUME_WITH, Action.COMPACT, Action.CANCEL})
+PAUSE = frozenset({Action.RESUME, Action.RESUME_WITH, Action.COMPACT, Action.CANCEL, Action.CONNECT})
 FAILURE = frozenset({Action.CHILD_RETRY, Action.CHILD_SKIP, Action.CHILD_STOP})
 # Buttons that let a call run, which are only shown together with the whole call.
 _PERMITS = {Action.APPROVE, Action.APPROVE_ALL, Action.REVIEW_ALL, Action.RUN_AGAIN}

@@ -27,10 +27,11 @@ from handlers.messages.headline import WAITING, failures
 from handlers.messages.message import ANSWER, APPROVAL, FAILURE, OUTCOME, PAUSE, Message, Request
 from handlers.messages.pauses import approval_buttons, spent, ways_on
 from handlers.messages.requests.server_questions import answered_blocks, asked_blocks, hint
+from handlers.team_ids import bare
 from supervisor.core.elicitation.fields import form_fields
 from supervisor.core.events import SYSTEM
 from supervisor.core.records import Child
-from supervisor.core.rights import is_stopped
+from supervisor.core.rights import awaited_connection, is_stopped
 from supervisor.core.state import Call, PauseRecord, Session
 from supervisor.core.subagents import BY_ITSELF
 from supervisor.core.text.masking import Masker
@@ -110,6 +111,12 @@ def _for_requester(session: Session, by: str = "") -> list[Block]:
     asked = (session.launched_by, *sorted(session.asked_by))
     who = next((one for one in asked if one.startswith("slack:")), "")
     return [context(f"For {person(who)}")] if who and who != by and session.lineage is None else []
+
+
+def _for_connector(session: Session) -> list[Block]:
+    """Return a line that mentions who has to connect a server, where the session waits for that."""
+    awaited = awaited_connection(session)
+    return [context(f"For {person(awaited.person)}")] if awaited else []
 
 
 def choices(session: Session, call: Call, mask: Masker) -> Block:
@@ -216,11 +223,19 @@ def pauses(session: Session, mask: Masker, *, by_people: bool = False) -> Iterat
             blocks += [*spent(session), *_waits(session), *_refused(session, mask)]
             name = f"halt:{session.id}:{halt.number}"
             blocks.append({"type": "actions", "block_id": name, "elements": ways_on(session)})
-            decides = (Request(session, PAUSE),) if is_stopped(session) else ()
-            blocks += _for_requester(session, halt.by) if is_stopped(session) else []
+            asks = is_stopped(session) or bool(awaited_connection(session))
+            decides = (Request(session, PAUSE),) if asks else ()
+            blocks += _for_requester(session, halt.by) if is_stopped(session) else _for_connector(session)
         elif halt.resumed_at:
             blocks.append(context(*_resumed(halt, mask)))
-        yield Message(f"halt:{halt.number}", _pause_line(halt), tuple(blocks), decides=decides)
+        awaited = awaited_connection(session) if open_ else None
+        yield Message(
+            f"halt:{halt.number}",
+            _pause_line(halt),
+            tuple(blocks),
+            decides=decides,
+            concerns=bare(awaited.person) if awaited else "",
+        )
 
 
 def _resumed(halt: PauseRecord, mask: Masker) -> Iterator[str]:

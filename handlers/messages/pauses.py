@@ -8,6 +8,7 @@ from handlers.action_ids import Action, Target
 from handlers.blocks.text import Block, button, context, overflow
 from supervisor.core.budgets import Spending, raise_limits, spending_of
 from supervisor.core.control import compactable
+from supervisor.core.rights import awaited_connection
 from supervisor.core.state import Call, Session
 from supervisor.core.text.format import count, money
 from supervisor.core.text.format import used as of_limit
@@ -77,6 +78,8 @@ def ways_on(session: Session) -> list[Block]:
         return [menu(session)]
     pause, reason = Target.of_pause(session).encode(), session.pause.reason
     failing = reason == "error_threshold_exceeded"
+    if awaited := awaited_connection(session):
+        return [connect_button(awaited.server), button("Try again", Action.RESUME, pause), menu(session)]
     more = _used_up(session) if reason in _BUDGETS else {}
     buttons = [button(_go_on(more, failing=failing), Action.RESUME, pause, style="primary")]
     buttons.append(button("Add context" if failing else "Resume with a message", Action.RESUME_WITH, pause))
@@ -85,6 +88,11 @@ def ways_on(session: Session) -> list[Block]:
         kept = {name: words for name, words in more.items() if name != "max_context_tokens"}
         compacting = {option(Action.COMPACT, pause): _compact(kept)}
     return [*buttons, menu(session, compacting)]
+
+
+def connect_button(server: str) -> Block:
+    """Return the button that gives the one who presses it a link to connect a server as themselves."""
+    return button(f"Connect {server}", Action.CONNECT, server, style="primary")
 
 
 def _go_on(more: dict[str, str], *, failing: bool) -> str:

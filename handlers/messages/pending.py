@@ -10,7 +10,7 @@ from handlers.blocks.text import brief as first_argument
 from handlers.messages.headline import WAITING, apart, failures
 from handlers.messages.proposal import in_short
 from handlers.messages.subagents import Member, Subagents
-from supervisor.core.rights import is_stopped
+from supervisor.core.rights import awaited_connection, is_stopped
 from supervisor.core.state import Session
 from supervisor.core.text.masking import Masker
 from supervisor.core.text.visible import one_line
@@ -52,7 +52,7 @@ def _of_member(member: Member, mask: Masker) -> Iterator[PendingItem]:
     for call in session.calls_in("unknown"):
         brief = f"outcome unknown: {one_line(mask.arguments(call.call.tool), 80)}"
         yield PendingItem(session.changed_at, path, session.id, brief)
-    if session.pause and (session.approval or is_stopped(session)):
+    if session.pause and (session.approval or is_stopped(session) or awaited_connection(session)):
         _, words = apart(WAITING[session.pause.reason])
         yield PendingItem(session.pause.at, path, session.id, f"{words[:1].lower()}{words[1:]}")
     yield from _failures(session, path, mask)

@@ -27,6 +27,7 @@ _FOR_PEOPLE = {
     "human_approval_required",
     "human_input_required",
     "outcome_unknown",
+    "connection_required",
     "error_threshold_exceeded",
     "context_budget_exceeded",
     "budget_exceeded",

@@ -9,6 +9,7 @@ from handlers.action_ids import Action, Target
 from handlers.blocks.text import Block, button, context, escape, moment, mrkdwn, person, plain
 from handlers.messages.message import APPROVAL, Message, Request
 from handlers.messages.pauses import option
+from handlers.team_ids import bare
 from supervisor.core.events.base import SYSTEM
 from supervisor.core.persona import Approvers, Escalation
 from supervisor.core.records import Timer
@@ -33,7 +34,7 @@ def reminders(session: Session, mask: Masker) -> Iterator[Message]:
         if timer.state == "fired" and (session.asks(timer.about) if timer.about else not session.ended):
             blocks.append(_buttons(session, timer))
             # Who snoozed a request may have been asked elsewhere.
-            concerns = timer.by.removeprefix("slack:") if timer.about else ""
+            concerns = bare(timer.by) if timer.about else ""
         else:
             blocks.append(context(_ending(session, timer)))
         text = f"Reminder: {escape(one_line(mask(_words(session, timer)), 200))}"

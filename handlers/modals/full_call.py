@@ -8,6 +8,7 @@ from handlers.action_ids import Action, Target, View
 from handlers.blocks.text import Block, button, context, escape, mrkdwn, person, preformatted
 from handlers.messages.approval import policy, preview_heading, reason, whose
 from handlers.messages.proposal import as_proposed, full_text
+from handlers.messages.requests.where import as_whom
 from handlers.modals.modal import modal
 from supervisor.core.commands.grants import grantable
 from supervisor.core.state import Call, Session
@@ -41,7 +42,11 @@ def full_call_modal(session: Session, call: Call, page: int, mask: Masker, *, ch
     shown = pieces[page * BLOCKS_A_PAGE : (page + 1) * BLOCKS_A_PAGE]
     blocks: list[Block] = [mrkdwn(_CHANGED)] if changed else []
     if page == 0 and call.phase == "awaiting" and not session.ended:
-        blocks += [context(whose(session)), *reason(session, call, mask), *policy(call)]
+        blocks += [
+            context(whose(session)),
+            *reason(session, call, mask),
+            *policy(call, as_whom(session, call)),
+        ]
     for heading, group in groupby(shown, key=lambda piece: piece[0]):
         blocks += [mrkdwn(heading), *(preformatted(text) for _, text in group)]
     if pages > 1:

@@ -10,6 +10,7 @@ from handlers.action_ids import Action, View
 from handlers.blocks.text import Block, context, escape
 from handlers.modals.modal import modal, text_input, value_of
 from handlers.origin import Place
+from handlers.team_ids import bare
 from supervisor.core.errors import InvalidInput
 from supervisor.core.events import Actor
 from supervisor.core.persona import Persona
@@ -128,20 +129,20 @@ def limits_of(view: dict[str, Any]) -> dict[str, int | float]:
     return found
 
 
-def place_before(view: dict[str, Any]) -> Place:
+def place_before(view: dict[str, Any], team: str = "") -> Place:
     """Return the place in which the form was opened; without a channel from the home tab and the shortcut."""
     channel, _, thread_ts = view["private_metadata"].partition("|")
-    return Place(channel, "", thread_ts)
+    return Place(channel, "", thread_ts, team)
 
 
-def place_of(view: dict[str, Any], actor: Actor) -> Place:
+def place_of(view: dict[str, Any], actor: Actor, team: str = "") -> Place:
     """Return the place of a session that a form launches: the chosen channel, or the person's direct messages.
 
     A form that was opened in a thread launches there while its channel stays chosen.
     """
-    before, user = place_before(view), actor.id.partition(":")[2]
+    before, user = place_before(view, team), bare(actor.id)
     element = view["state"]["values"].get("channel", {}).get("value", {})
     channel = str(element.get("selected_conversation") or "")
     if before.channel and channel in (before.channel, "") and not (before.shown and not channel):
-        return Place(before.channel, user, before.thread_ts)
-    return Place(channel or user, user)
+        return Place(before.channel, user, before.thread_ts, team)
+    return Place(channel or user, user, team=team)

@@ -9,6 +9,7 @@ from handlers.directory import SlackDirectory
 from handlers.messages.message import APPROVAL, Message, Request
 from handlers.origin import Place
 from handlers.projection.refusals import RETRY_SECONDS, RetryLater
+from handlers.team_ids import actor_id
 from supervisor.contract.access import Access
 from supervisor.contract.parts import AccessParts
 from supervisor.core.errors import FlagmanError, LogUnreadable
@@ -105,7 +106,9 @@ class Audience:
         if user:
             return _Viewers(frozenset({user}))
         # Slack does not say who is in a direct conversation without a scope of its own.
-        people = [who for who in _people(session.requesters) if await self._directory.is_direct(channel, who)]
+        people = [
+            who for who in self._people(session.requesters) if await self._directory.is_direct(channel, who)
+        ]
         return _Viewers(frozenset(people))
 
     async def _sees(self, viewers: _Viewers, who: str) -> bool:
@@ -142,7 +145,7 @@ class Audience:
         except LogUnreadable:
             persona = None
         *_, top = persona.chain if persona else (None,)
-        requesters = _people(session.requesters)
+        requesters = self._people(session.requesters)
         if top and top.operators:
             named = Approvers(users=top.operators.users, groups=top.operators.groups)
             return [_Need(named, 1, steers=session)]
@@ -150,7 +153,10 @@ class Audience:
         if not rules:
             return [_Need(_ADMINS, 1, anyone=persona is not None, others=requesters, steers=session)]
         able = Approvers(
-            users=(*sorted(requesters), *(user for rule in rules for user in rule.users)),
+            users=(
+                *(actor_id(self._directory.team, who) for who in sorted(requesters)),
+                *(user for rule in rules for user in rule.users),
+            ),
             groups=tuple(dict.fromkeys(group for rule in rules for group in rule.groups)),
             guests=any(rule.guests for rule in rules),
             teams=tuple(team for rule in rules for team in rule.teams),
@@ -178,10 +184,10 @@ class Audience:
         if not (lasting := await self._parts.delegations.lasting()):
             return
         able = {who async for who in self._directory.able(need.rule, need.without)}
-        gone = _people(frozenset(need.without))
+        gone = self._people(frozenset(need.without))
         for one in lasting:
-            (by,), (to,) = _people(frozenset({one.by})), _people(frozenset({one.to}))
-            if by in able and to not in gone:
+            by, to = self._directory.local(one.by), self._directory.local(one.to)
+            if by and by in able and to not in gone:
                 yield to
 
     async def _candidates(self, need: _Need, viewers: _Viewers) -> AsyncIterator[str]:
@@ -200,7 +206,7 @@ class Audience:
         if need.steers is None:
             return True
         try:
-            actor = Actor(id=who if who.startswith("api:") else f"slack:{who}")
+            actor = Actor(id=who if who.startswith("api:") else actor_id(self._directory.team, who))
             return await Access(self._parts, actor).may_steer(need.steers)
         except FlagmanError:
             return True
@@ -227,6 +233,10 @@ class Audience:
             people = [*named, *([requester] if reach.here else []), *admins]
         return [place for place in dict.fromkeys([*people, self.fallback]) if place]
 
+    def _people(self, actors: frozenset[str]) -> frozenset[str]:
+        people = (self._directory.local(who) for who in actors if who.startswith("slack:"))
+        return frozenset(filter(None, people))
+
 
 def _approvals(session: Session, call: Call) -> Iterator[_Need]:
     """What is left of each rule about a call that waits for an approval."""
@@ -234,7 +244,3 @@ def _approvals(session: Session, call: Call) -> Iterator[_Need]:
     for position, rule in enumerate(call.call.rules):
         if (left := rule.quorum - len(call.approvals(position))) > 0:
             yield _Need(rule, left, decided | session.barred(call, rule), anyone=not rule.named)
-
-
-def _people(actors: frozenset[str]) -> frozenset[str]:
-    return frozenset(who.removeprefix("slack:") for who in actors if who.startswith("slack:"))

@@ -15,6 +15,7 @@ from handlers.private_answers import answer_privately
 from handlers.projection.message_rows import Row
 from handlers.projection.refusals import MessageDeleted, RetryLater, SlackRejected
 from handlers.projection.slack_client import SlackSender
+from handlers.team_ids import bare
 from storage.projections import ProjectionStore
 from supervisor.artifacts import Artifact, Artifacts
 from supervisor.core.errors import FlagmanError, InvalidInput
@@ -60,9 +61,10 @@ class FileUploads:
         artifacts: Artifacts,
         rows: ProjectionStore,
         mask: Masker,
+        team: str = "",
     ) -> None:
         self._client, self._artifacts, self._rows, self._mask = client, artifacts, rows, mask
-        self._sender = SlackSender(client, rows)
+        self._sender = SlackSender(client, rows, team)
         self._uploads: set[asyncio.Task[None]] = set()
 
     async def list(self, session: Session) -> list[Artifact]:
@@ -138,7 +140,7 @@ class FileUploads:
             where = {
                 "channel": place.channel,
                 "thread_ts": place.thread_ts,
-                "user": actor.id.partition(":")[2],
+                "user": bare(actor.id),
             }
             await answer_privately({"event": where}, self._client, refusal(visible(str(refused))))
 

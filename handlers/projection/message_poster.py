@@ -32,6 +32,7 @@ from handlers.projection.slack_client import Posted, SlackSender
 from handlers.projection.turns import Rank, rank_of_post, rank_of_update
 from storage.projections import ProjectionStore
 from supervisor.core.errors import FlagmanError
+from supervisor.core.events.base import workspace_of
 from supervisor.core.state import Session
 
 MOVE_SECONDS = 5.0
@@ -208,7 +209,8 @@ class MessagePoster:
     async def _bind(self, session: Session, message: Message, row: Row) -> None:
         """Record that replies to the card, or to a message outside of its thread, are for this session."""
         if message.key == "card" or not row.thread_ts:
-            await self._rows.bind_place(f"{row.channel}:{row.thread_ts or row.ts}", session.id)
+            place = Place(row.channel, thread_ts=row.thread_ts or row.ts, team=workspace_of(session.origin))
+            await self._rows.bind_place(place.key, session.id)
 
     async def _new_row(self, session: Session, place: Place, *, lost: bool = False) -> Row:
         # A person stands for the direct conversation with them.

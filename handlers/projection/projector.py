@@ -22,6 +22,7 @@ from handlers.projection.copies import Copies
 from handlers.projection.log_upload import KEY, LogUploads
 from handlers.projection.message_poster import MessagePoster
 from handlers.projection.message_rows import Row
+from handlers.projection.people.connect_offers import ConnectOffers
 from handlers.projection.people.mentions import Mentions
 from handlers.projection.refusals import RetryLater, TurnLater
 from handlers.projection.subagents import SubagentReader
@@ -88,12 +89,13 @@ class Projector:
         sandboxed: bool = True,
         risks: Risks | None = None,
         whereabouts: Whereabouts | None = None,
+        offers: ConnectOffers | None = None,
     ) -> None:
         self._sessions, self._rows, self._poster = sessions, rows, poster
         self._audience, self._clock, self._mask, self._subagents = audience, clock, mask, subagents
         self._uploads, self._running, self._statuses = uploads, running, statuses
         self._sandboxed, self._risks = sandboxed, risks
-        self._mentions, self._whereabouts = mentions, whereabouts
+        self._mentions, self._whereabouts, self._offers = mentions, whereabouts, offers
         # By session, how many times in a row Slack refused something for a reason that can be mended.
         self._refusals: dict[str, int] = {}
 
@@ -105,7 +107,11 @@ class Projector:
         except SessionNotFound:
             # A relative of another session; where it is restored later, it is queued then.
             return Done()
-        place = Place.of(session)
+        return await self.show(session, started, signals)
+
+    async def show(self, session: Session, started: StartedJob, signals: Signals) -> Done | Later:
+        """As `project`, for the session as it is now."""
+        session_id, place = session.id, Place.of(session)
         if place is None:
             return Done()
         waits = _Waits()
@@ -192,6 +198,8 @@ class Projector:
                 await self._subagents.enqueue_root(session)
         await self._retire(session, rows, {m.key for m in messages} | copies.wanted, waits)
         await self._complete(session, place, rows, waits, own=not above)
+        if self._offers and not waits.seconds:
+            await self._offers.show(session, place)
         await self._look_again(session, rows, waits)
 
     async def _runs(self, session: Session, below: Subagents) -> list[Running]:
@@ -254,4 +262,4 @@ class Projector:
 
 def _below(card: Row, place: Place) -> Place:
     """The thread of the card."""
-    return Place(card.channel, card.user or place.user, card.thread_ts or card.ts)
+    return Place(card.channel, card.user or place.user, card.thread_ts or card.ts, place.team)

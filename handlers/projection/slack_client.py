@@ -58,10 +58,13 @@ class Posted(NamedTuple):
 
 
 class SlackSender:
-    """Sender for one workspace; rate limits that Slack imposes are stored, so that every process observes them."""
+    """Sender for one workspace; rate limits that Slack imposes are stored, so that every process observes them.
 
-    def __init__(self, client: AsyncWebClient, waits: ProjectionStore) -> None:
-        self._client, self._waits = client, waits
+    `team` is the workspace of which they are, empty for the first one.
+    """
+
+    def __init__(self, client: AsyncWebClient, waits: ProjectionStore, team: str = "") -> None:
+        self._client, self._waits, self._team = client, waits, team
         self._bot_id = ""
         self._writes_anywhere = False
         self._lacking = Recent()
@@ -91,17 +94,17 @@ class SlackSender:
     async def lacks(self, feature: str) -> bool:
         """Return whether the workspace was found not to have a feature."""
         if (known := self._lacking.get(feature, LACKING_SECONDS)) is None:
-            self._lacking.put(feature, known := await self._waits.lacks(feature))
+            self._lacking.put(feature, known := await self._waits.lacks(self._own(feature)))
         return bool(known)
 
     async def note_lack(self, feature: str) -> None:
         """Have a feature of Slack not used for a day."""
-        await self._waits.note_lack(feature, LACKING_FOR)
+        await self._waits.note_lack(self._own(feature), LACKING_FOR)
         self._lacking.put(feature, True)
 
     async def _reserve(self, scope: str, rate: Rate, session_id: str, key: str, rank: Rank) -> None:
         wait = await self._waits.take_slot(
-            scope,
+            self._own(scope),
             f"{session_id}:{key}",
             interval=rate.interval,
             burst=rate.most(rank),
@@ -110,6 +113,10 @@ class SlackSender:
         )
         if wait:
             raise TurnLater(wait.total_seconds(), f"{key} waits for its turn ({scope})")
+
+    def _own(self, what: str) -> str:
+        """The name of a limit or a feature of this workspace alone."""
+        return f"{what}@{self._team}" if self._team else what
 
     async def post(self, session_id: str, row: Row, message: Message) -> Posted:
         """Post a message in the channel and thread of `row`.
@@ -335,7 +342,7 @@ class SlackSender:
             raise RetryLater(refusals.RETRY_SECONDS, f"{method}: {type(error).__name__}") from error
 
     async def _respect_waits(self, method: str, scope: str) -> None:
-        if left := await self._waits.rate_limited_for(f"{method}:{scope}"):
+        if left := await self._waits.rate_limited_for(self._own(f"{method}:{scope}")):
             raise RetryLater(left.total_seconds(), f"{method} is rate limited")
 
     async def _problem(self, method: str, scope: str, error: SlackApiError) -> Exception:
@@ -345,7 +352,7 @@ class SlackSender:
         code = str(data.get("error", "")) if isinstance(data, dict) else ""
         if status == 429 or code in ("ratelimited", "rate_limited"):
             seconds = _seconds(response.headers)
-            await self._waits.set_rate_limit(f"{method}:{scope}", timedelta(seconds=seconds))
+            await self._waits.set_rate_limit(self._own(f"{method}:{scope}"), timedelta(seconds=seconds))
             return RetryLater(seconds, f"{method} is rate limited")
         return problem_of(method, status, code)
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from supervisor.contract.found import Found, call_of
 from supervisor.contract.parts import AccessParts
 from supervisor.core import rights
 from supervisor.core.errors import (
     ChannelNotFound,
     FlagmanError,
-    IllegalEvent,
     InvalidInput,
     LogUnreadable,
     NotAllowed,
@@ -21,6 +21,7 @@ from supervisor.core.errors import (
     SessionNotFound,
 )
 from supervisor.core.events import Actor
+from supervisor.core.events.base import workspace_of
 from supervisor.core.messages import Json
 from supervisor.core.persona import Persona
 from supervisor.core.policy import may_decide, names_approver
@@ -29,37 +30,6 @@ from supervisor.schedules import Schedule
 
 _NOT_SEEN = "It is not visible to who tried."
 _log = logging.getLogger("flagman.access")
-
-
-@dataclass(frozen=True)
-class Found:
-    """A session with its persona (None where the store has lost it), and the actor with what is known of it.
-
-    `reads`: the actor may read the session. Who is in its place `sees` it, also without that right. `problem` is why it
-    is not known in which groups the actor is, which matters where nothing else gives the right.
-    """
-
-    session: Session
-    persona: Persona | None
-    actor: Actor
-    reads: bool = False
-    problem: FlagmanError | None = None
-
-    @property
-    def pause_number(self) -> int:
-        """The number of the pause in which the session was found; 0 where it was in none."""
-        return self.session.halts[-1].number if self.session.pause else 0
-
-    @property
-    def is_asked(self) -> bool:
-        """Whether the session waits for an operator, and its persona names the actor as one."""
-        return rights.needs_operator(self.session) and rights.names_operator(self.persona, self.actor)
-
-    @property
-    def over_budget(self) -> bool:
-        """Whether to resume the session raises a budget that is used up."""
-        pause = self.session.pause
-        return pause is not None and pause.reason in ("budget_exceeded", "context_budget_exceeded")
 
 
 class Access:
@@ -98,7 +68,7 @@ class Access:
         Raises ChannelNotFound where the actor does not see the place.
         """
         await self.check_place(origin)
-        actor = await self._identified()
+        actor, origin = await self._identified(), rights.of_workspace(self._actor, origin)
         async with self._logged("change the settings of", self._parts.channels.channel_of(origin) or ""):
             rights.check_standing(actor, guests=False, teams=())
             if not actor.admin and not await self._directory.owns(actor, origin):
@@ -133,7 +103,8 @@ class Access:
         `given`: the actor named it; otherwise it is where a session or a schedule is already, and it counts as seen
         where Flagman does not see it itself.
         """
-        sees = await self._directory.may_post(await self._identified(), origin)
+        actor, origin = await self._identified(), rights.of_workspace(self._actor, origin)
+        sees = not rights.is_apart(actor, origin) and await self._directory.may_post(actor, origin)
         if sees is False or (sees is None and given):
             channel = self._parts.channels.channel_of(origin) or ""
             await self._note_apart(f"launch in {channel}", _NOT_SEEN)
@@ -158,6 +129,8 @@ class Access:
 
     async def sees(self, session: Session) -> bool:
         """Whether the actor sees the session; an unanswered question to the directory counts as no."""
+        if rights.is_apart(self._actor, session.origin):
+            return False
         try:
             return (await self.about(session, recent=True)).reads
         except FlagmanError as error:
@@ -170,15 +143,17 @@ class Access:
 
     async def sees_unreadable(self, session_id: str) -> bool:
         """Whether the actor would see a session whose log cannot be read, by its beginning if that can be read."""
+        sees_lost = False
         try:
             actor = await self._identified()
-            if actor.admin or actor.reads_all:
-                return True
+            # Of a session whose workspace is lost, too, the admins of the first one are told.
+            sees_lost = (actor.admin or actor.reads_all) and not actor.workspace
             begun = await self._supervisor.sessions.beginning(session_id)
         except FlagmanError as error:
-            _log.warning("session %s is not named to %s: %s", session_id, self._actor.id, error)
-            return False
-        return begun is not None and await self.sees(begun)
+            level = logging.DEBUG if sees_lost else logging.WARNING
+            _log.log(level, "session %s is not named to %s: %s", session_id, self._actor.id, error)
+            return sees_lost
+        return await self.sees(begun) if begun else sees_lost
 
     async def operator(self, session_id: str, attempt: str) -> Found:
         """The session, which the actor may steer.
@@ -232,7 +207,7 @@ class Access:
         """
         found = await self._look(session_id)
         session, actor = found.session, found.actor
-        calls = [call for call_id in call_ids if (call := _call_of(session, call_id))]
+        calls = [call for call_id in call_ids if (call := call_of(session, call_id))]
         asked = found.is_asked or any(may_decide(session, call, actor) for call in calls)
         if not actor.sees and not asked:
             call_id = calls[0].call_id if len(calls) == 1 else ""
@@ -278,6 +253,8 @@ class Access:
         return schedule, actor
 
     async def _about_schedule(self, schedule: Schedule) -> tuple[Actor, bool, Persona | None]:
+        if rights.is_apart(self._actor, schedule.origin):
+            return self._actor, False, None
         try:
             persona = self._supervisor.personas.get(schedule.persona)
         except PersonaNotFound:
@@ -290,7 +267,10 @@ class Access:
         stuck = []
         for position, rule in enumerate(call.call.rules):
             without = session.barred(call, rule)
-            if rule.named and await self._directory.reach(rule, without) < rule.quorum:
+            if (
+                rule.named
+                and await self._directory.reach(rule, without, workspace_of(session.origin)) < rule.quorum
+            ):
                 stuck.append(position)
         return tuple(stuck)
 
@@ -304,6 +284,9 @@ class Access:
         return await self.about(session)
 
     async def about(self, session: Session, *, recent: bool = False, joins: bool = False) -> Found:
+        """The session and the actor. Raises SessionNotFound for one of another workspace, or as the directory."""
+        if rights.is_apart(self._actor, session.origin):
+            raise SessionNotFound(session.id)
         try:
             persona = await self._supervisor.personas.load_pinned(session)
         except LogUnreadable:
@@ -355,7 +338,7 @@ class Access:
     async def delegate(self, person: str) -> Actor:
         """The person of this id, who may decide for others: a full member. Raises InvalidInput or as the directory."""
         found = await self._directory.identify(Actor(id=person))
-        if found.kind != "member":
+        if found.kind != "member" or not rights.is_beside(self._actor, person):
             raise InvalidInput(
                 "Only a full member of this workspace can decide for you: no guest, bot, deactivated or unknown one."
             )
@@ -390,11 +373,3 @@ class Access:
         actor = await self._directory.identify(self._actor)
         rights.check_active(actor)
         return actor
-
-
-def _call_of(session: Session, call_id: str) -> Call | None:
-    """The call with this id; None where there is none, which the command tells."""
-    try:
-        return session.call(call_id)
-    except IllegalEvent:
-        return None

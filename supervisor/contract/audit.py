@@ -16,6 +16,7 @@ from supervisor.core.audit.rows import AuditFilter, AuditRow, Kind
 from supervisor.core.audit.summary import RUBBER_SECONDS, AuditTotals
 from supervisor.core.errors import FlagmanError, InvalidInput, LogUnreadable, NotAllowed
 from supervisor.core.events import Actor
+from supervisor.core.rights import is_beside
 from supervisor.core.times import parse_duration, zone_named
 
 # The most rows of a page, and the days of a summary where no beginning is given.
@@ -73,7 +74,10 @@ class AuditService:
         wanted, sees_all = self._filter(query), await self._sees_all()
         after = _parse(query.cursor) if query.cursor else None
         found = await self._parts.audit.page(
-            wanted, lambda session_id: self._may_read(session_id, sees_all), after=after, limit=query.limit
+            wanted,
+            lambda session_id, by: self._may_read(session_id, by, sees_all),
+            after=after,
+            limit=query.limit,
         )
         return AuditPage(
             rows=found.rows,
@@ -89,7 +93,7 @@ class AuditService:
             week = (wanted.until or self._parts.clock()) - timedelta(days=SUMMARY_DAYS)
             wanted = wanted.model_copy(update={"since": week})
         totals, unreadable, lost = await self._parts.audit.summary(
-            wanted, lambda session_id: self._may_read(session_id, sees_all)
+            wanted, lambda session_id, by: self._may_read(session_id, by, sees_all)
         )
         return AuditSummary(totals=totals, unreadable=_views(unreadable), lost=lost)
 
@@ -103,11 +107,12 @@ class AuditService:
         actor = await self._access.identified()
         return actor.admin or actor.reads_all
 
-    async def _may_read(self, session_id: str, sees_all: bool) -> bool:
-        if sees_all:
+    async def _may_read(self, session_id: str, by: str, sees_all: bool) -> bool:
+        """Whether the actor may read rows of a session or, without one, what `by` was refused."""
+        if sees_all and self._actor.workspace is None:
             return True
         if not session_id:
-            return False
+            return sees_all and is_beside(self._actor, by)
         try:
             return await self._access.sees(await self._parts.supervisor.get(session_id))
         except LogUnreadable:

@@ -14,12 +14,17 @@ from supervisor.contract.requests import Optional, RequestModel, Short, Zone
 from supervisor.core import rights
 from supervisor.core.errors import InvalidInput, NotAllowed
 from supervisor.core.events import Actor
-from supervisor.core.persona import person_id
+from supervisor.core.persona import in_workspace, person_id
 from supervisor.delegations import Delegation, parse_until
 
 
 class DelegationRequest(RequestModel):
-    to: Annotated[str, Field(pattern=r"^([a-z]+:)?[UW][A-Z0-9]{2,20}$", description="The id of a person.")]
+    to: Annotated[
+        str,
+        Field(
+            pattern=r"^([a-z]+:)?([TE][A-Z0-9]{2,20}/)?[UW][A-Z0-9]{2,20}$", description="The id of a person."
+        ),
+    ]
     until: Short = Field(description="`friday` (its end), `2026-12-04`, `in 2d` or `tomorrow 09:00`.")
     reason: Optional = ""
     zone: Zone = "UTC"
@@ -56,7 +61,7 @@ class DelegationService:
                 "This key belongs to no person, so nobody can decide for it; use a key with an owner."
             )
         rights.check_standing(actor, guests=False, teams=())
-        to = person_id(request.to)
+        to = person_id(in_workspace(request.to, actor.workspace or ""))
         if to in actor.ids:
             raise InvalidInput("You decide for yourself already; name another person.")
         delegate = await self._access.delegate(to)
@@ -68,15 +73,19 @@ class DelegationService:
         """Those that last and are by the actor or to it; all of them for an admin."""
         actor = await self._access.identified()
         found = await self._parts.delegations.lasting()
-        return [_view(one) for one in found if actor.admin or {one.by, one.to} & actor.ids]
+        return [_view(one) for one in found if _sees(actor, one)]
 
     async def drop(self, delegation_id: str) -> None:
         """End one, which only those two, or an admin, may. Raises InvalidInput where the actor sees none."""
         actor = await self._access.identified()
         found = await self._parts.delegations.get(delegation_id)
-        if not (actor.admin or {found.by, found.to} & actor.ids):
+        if not _sees(actor, found):
             raise InvalidInput(f"There is no delegation `{delegation_id}`, or it has ended.")
         await self._parts.delegations.drop(delegation_id, actor)
+
+
+def _sees(actor: Actor, one: Delegation) -> bool:
+    return bool({one.by, one.to} & actor.ids) or (actor.admin and rights.is_beside(actor, one.by))
 
 
 def _view(delegation: Delegation) -> DelegationView:

@@ -10,7 +10,7 @@ from supervisor.core.delegation import undecided
 from supervisor.core.errors import FlagmanError
 from supervisor.core.policy import may_decide
 from supervisor.core.records import Child
-from supervisor.core.rights import is_stopped
+from supervisor.core.rights import awaited_connection, is_stopped
 from supervisor.core.state import Call, Session
 
 Kind = Literal["approval", "question", "outcome", "failure", "pause"]
@@ -42,6 +42,9 @@ async def open_requests(access: Access, session: Session) -> list[OpenRequest]:
         if may_decide(session, call, found.actor)
         and not any(found.actor.ids & set(decision.people) for decision in call.decisions)
     ]
+    awaited = awaited_connection(session)
+    if awaited and awaited.person in found.actor.ids:
+        requests.append(OpenRequest("pause", session))
     if not steers:
         return requests
     requests += [OpenRequest("question", session, call) for call in session.calls_in("asking")]

@@ -76,6 +76,7 @@ class CallView(ResponseModel):
     approvers: that too few people can approve it, that there is no sandbox, what it grants. `requesters` are those who
     told the agent what to do before it proposed the call, besides the requesters of its session. `definition` is what
     an MCP server says of its tool, as it is pinned with the call. `input` is what that server asks people for.
+    `runs_as` is the person as whom it runs on a server that each person connects, and empty for all other calls.
     """
 
     call_id: str
@@ -96,6 +97,7 @@ class CallView(ResponseModel):
     notes: list[str] = []
     preview: str = ""
     definition: str = ""
+    runs_as: str = ""
 
 
 class PauseView(ResponseModel):

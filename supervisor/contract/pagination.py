@@ -11,6 +11,7 @@ from storage.log import LogStore, Row
 from supervisor.contract.models import Status
 from supervisor.core.errors import FlagmanError, LogUnreadable
 from supervisor.core.state import Session
+from supervisor.effects import index_of
 from supervisor.repository import Sessions
 
 # The most rows that a filter reads for one page; the cursor continues after them.
@@ -45,8 +46,12 @@ async def page(
     parent: str | None,
     cursor: str | None,
     limit: int,
+    workspace: str = "",
 ) -> Page:
-    """A page of the sessions that the actor `sees`. Raises SessionNotFound where `parent` is none."""
+    """A page of the sessions that the actor `sees`, of a `workspace` or of all.
+
+    Raises SessionNotFound where `parent` is none.
+    """
     found: list[Session] = []
     unreadable: list[LogUnreadable] = []
     last = _parse(cursor) if cursor else None
@@ -54,7 +59,7 @@ async def page(
     looked = 0
     while looked < MOST_LOOKED_AT:
         if children is None:
-            rows = await log.index(_INDEX[status], after=last, limit=_CHUNK)
+            rows = await log.index(index_of(_INDEX[status], workspace), after=last, limit=_CHUNK)
         else:
             rows = [row for row in children if last is None or _after(row, last)][:_CHUNK]
         loaded = await asyncio.gather(*(_load(sessions, session_id) for session_id, _ in rows))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -10,9 +10,13 @@ from typing import Protocol
 from storage.log import LogStore
 from supervisor.artifacts import Artifacts
 from supervisor.audit import Audit
-from supervisor.contract.directory import Directory
+from supervisor.connections.linking import Linking
+from supervisor.connections.store import Connections
 from supervisor.contract.followers import Followers
 from supervisor.contract.views import Channels
+from supervisor.core.events import Actor
+from supervisor.core.messages import Json
+from supervisor.core.persona import Approvers
 from supervisor.core.state import Session
 from supervisor.delegations import Delegations
 from supervisor.notifications import Notifications
@@ -24,6 +28,37 @@ from supervisor.service import Supervisor
 from supervisor.session_log.export import Documents
 from supervisor.session_log.restore import Restorer
 from supervisor.signals import SignalRouter
+
+
+class Directory(Protocol):
+    """Reads people, groups and places. Methods raise FlagmanError where the answer cannot be had."""
+
+    async def identify(self, actor: Actor) -> Actor:
+        """The actor with its kind, teams and whether it is an admin; for a key with an owner, those of the owner."""
+        ...
+
+    async def in_groups(self, actor: Actor, groups: Collection[str], *, recent: bool = False) -> Actor:
+        """The actor with those of the groups of which it, or its owner, is a member at this moment.
+
+        With `recent`, or was within the last minute: for lists, which must not use up the readings of decisions.
+        """
+        ...
+
+    async def sees(self, actor: Actor, origin: Json) -> bool | None:
+        """Whether the actor sees the place of an origin; None for a direct conversation or none at all."""
+        ...
+
+    async def may_post(self, actor: Actor, origin: Json) -> bool | None:
+        """Whether the actor, or the owner of its key, sees the place of an origin; None where that cannot be known."""
+        ...
+
+    async def owns(self, actor: Actor, origin: Json) -> bool:
+        """Whether the place of an origin is the direct conversation of the actor alone."""
+        ...
+
+    async def reach(self, rule: Approvers, without: Collection[str], workspace: str = "") -> int:
+        """How many people of a workspace could approve by a rule that names some, leaving out those in `without`."""
+        ...
 
 
 async def _nowhere(_: Session) -> str:
@@ -68,6 +103,8 @@ class ServiceParts:
     directory: Directory
     places: PlaceSettings
     notifications: Notifications
+    connections: Connections
+    linking: Linking
     running: RunningCalls
     clock: Callable[[], datetime]
     hook_problem: Callable[[str], str] = lambda _: ""

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 from datetime import timedelta
 from typing import Literal
 
+from storage.log import Row
 from supervisor.contract import pagination
 from supervisor.contract.access import Access
 from supervisor.contract.inbox import OpenRequest, open_requests
@@ -25,12 +26,16 @@ from supervisor.contract.parts import ServiceParts
 from supervisor.contract.views import event_view, persona_views, session_view
 from supervisor.core.errors import FlagmanError, LogUnreadable
 from supervisor.core.events import Actor, decode
+from supervisor.core.rights import is_apart
 from supervisor.core.state import Session
 from supervisor.core.subagents import ActiveSubagents, Until, is_reached, needs_of
+from supervisor.effects import index_of
 
 EVENTS_AT_ONCE = 100
 # How many sessions are looked at for each one that is listed.
 LOOKED_AT = 10
+# How many sessions of other workspaces are passed over for one list.
+MOST_PASSED = 2000
 # Seconds after which the rights of a follower are looked at again.
 RIGHTS_SECONDS = 15.0
 Index = Literal["all", "running", "paused", "ended"]
@@ -61,29 +66,48 @@ class SessionReader:
     async def listed(self, index: Index = "all", *, limit: int = 20) -> list[Session | LogUnreadable]:
         """As `recent`, with the reason in place of a session that cannot be read, for those who would see it."""
         found: list[Session | LogUnreadable] = []
-        for session_id, _ in await self._parts.log.index(index, limit=limit * LOOKED_AT):
-            try:
-                session = await self._supervisor.get(session_id)
-            except LogUnreadable as error:
-                _log.error("%s", error)
-                found += [error] if await self.access.sees_unreadable(session_id) else []
-            except FlagmanError as error:
-                _log.error("%s", error)
+        async for session_id, session in self._newest(index, limit * LOOKED_AT):
+            if isinstance(session, LogUnreadable):
+                found += [session] if await self.access.sees_unreadable(session_id) else []
             else:
                 found += [session] if await self.access.sees(session) else []
             if len(found) == limit:
                 break
         return found
 
+    async def _newest(self, index: Index, most: int) -> AsyncGenerator[tuple[str, Session | LogUnreadable]]:
+        """Yield the newest sessions of an index, `most` of the actor's workspace.
+
+        The index of the first one has those of all, of which others are passed over.
+        """
+        last: Row | None = None
+        left, passed, name = most, 0, index_of(index, self.actor.workspace or "")
+        while left and passed < MOST_PASSED:
+            if not (rows := await self._parts.log.index(name, after=last, limit=left)):
+                return
+            for row in rows:
+                last, (session_id, _) = row, row
+                session: Session | LogUnreadable
+                try:
+                    session = await self._supervisor.get(session_id)
+                except LogUnreadable as error:
+                    _log.error("%s", error)
+                    session = error
+                except FlagmanError as error:
+                    _log.error("%s", error)
+                    left -= 1
+                    continue
+                if isinstance(session, Session) and is_apart(self.actor, session.origin):
+                    passed += 1
+                    continue
+                left -= 1
+                yield session_id, session
+
     async def inbox(self, *, limit: int = 50) -> list[OpenRequest]:
         """What the actor may decide on in the newest sessions that wait, also in those that it does not see."""
         found: list[OpenRequest] = []
-        for session_id, _ in await self._parts.log.index("paused", limit=limit):
-            try:
-                session = await self._supervisor.get(session_id)
-            except FlagmanError as error:
-                _log.error("%s", error)
-            else:
+        async for _, session in self._newest("paused", limit):
+            if isinstance(session, Session):
                 found += await open_requests(self.access, session)
         return found
 
@@ -111,6 +135,7 @@ class SessionReader:
             parent=parent,
             cursor=cursor,
             limit=limit,
+            workspace=self.actor.workspace or "",
         )
         views = await asyncio.gather(*(self.view(session) for session in found.sessions))
         lost = [

@@ -46,7 +46,7 @@ Zone = Annotated[str, Field(min_length=1, max_length=80, description="An IANA na
 Channel = Annotated[
     str,
     Field(
-        pattern=r"^[CGD][A-Z0-9]{1,30}$",
+        pattern=r"^([TE][A-Z0-9]{2,20}/)?[CGD][A-Z0-9]{1,30}$",
         description="The id of the channel in which the session shows itself.",
     ),
 ]

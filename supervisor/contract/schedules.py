@@ -10,6 +10,7 @@ from supervisor.contract.service import SessionService
 from supervisor.contract.views import schedule_view
 from supervisor.core.events import Actor
 from supervisor.core.messages import Json
+from supervisor.core.rights import of_workspace
 from supervisor.schedules import Schedule
 
 
@@ -28,6 +29,7 @@ class ScheduleService:
         if origin is None:
             origin = self._parts.channels.origin_of(request.channel) if request.channel else {}
             await self._access.check_place(origin)
+        origin = of_workspace(self.actor, origin)
         actor = await self._access.scheduler(self._parts.supervisor.personas.get(request.persona))
         return self._view(
             await self._schedules.add(

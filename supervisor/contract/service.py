@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Sequence
 from datetime import datetime
 
-from supervisor.contract.access import Found
+from supervisor.contract.found import Found
 from supervisor.contract.models import (
     DecisionsResult,
     DeliveryResult,
@@ -48,6 +48,7 @@ from supervisor.core.due import parse_due
 from supervisor.core.errors import InvalidInput, MissingScope, NotAllowed
 from supervisor.core.events import Actor, GivenFile
 from supervisor.core.messages import Json
+from supervisor.core.rights import of_workspace
 from supervisor.core.state import Session
 
 
@@ -71,6 +72,7 @@ class SessionService(SessionReader):
         that go along with the task, and `files` are taken into its folder. Raises ChannelNotFound.
         """
         origin = await self._origin(request.channel) if origin is None else origin
+        origin = of_workspace(self.actor, origin)
         plan, persona = request.coordinate, await self._persona(request, origin)
         actor = await self.access.launcher(self._supervisor.personas.get(persona))
         session = await self._supervisor.launch(
@@ -386,6 +388,6 @@ class SessionService(SessionReader):
         return f"{self.actor.id}:{key}" if key else None
 
     async def _origin(self, channel: str | None) -> Json:
-        origin = self._parts.channels.origin_of(channel) if channel else {}
+        origin = of_workspace(self.actor, self._parts.channels.origin_of(channel) if channel else {})
         await self.access.check_place(origin)
         return origin

@@ -12,7 +12,10 @@ from supervisor.contract.requests import ApproversRequest, LimitsRequest, Settin
 from supervisor.core.commands.limits import LIMITS, SETTING_LABELS, SettingName, parse_limits
 from supervisor.core.errors import InvalidInput, PersonaNotFound
 from supervisor.core.events import Actor
-from supervisor.core.persona import Approvers, Persona
+from supervisor.core.events.base import workspace_of
+from supervisor.core.messages import Json
+from supervisor.core.persona import Approvers, Persona, in_workspace
+from supervisor.core.rights import of_workspace
 from supervisor.place_settings import PlaceRow, Setting, Value, value_text
 
 _FORMS = "persona <name>", "approvers @group <user id>", "limits steps=20 usd=2 minutes=30", "reset <setting>"
@@ -27,37 +30,42 @@ class SettingsService:
 
     async def get(self, channel: str) -> SettingsView:
         """The settings of a channel, which the actor sees. Raises ChannelNotFound."""
-        await self._access.check_place(self._parts.channels.origin_of(channel))
-        return self._view(await self._places.row(channel))
+        origin = self._origin(channel)
+        await self._access.check_place(origin)
+        return self._view(await self._places.row(self._parts.channels.channel_of(origin) or ""))
 
     async def change(self, channel: str, request: SettingsRequest) -> SettingsView:
         """Change settings of a channel. Raises NotAllowed, ChannelNotFound, PersonaNotFound or InvalidInput."""
-        actor = await self._access.administrator(self._parts.channels.origin_of(channel))
-        row = await self._places.change(channel, actor, await self._wanted(request))
+        origin = self._origin(channel)
+        actor, place = await self._access.administrator(origin), self._parts.channels.channel_of(origin) or ""
+        row = await self._places.change(place, actor, await self._wanted(request, workspace_of(origin)))
         if row.untold:
-            self._parts.settings_changed(channel)
+            self._parts.settings_changed(place)
         return self._view(row)
 
-    async def _wanted(self, request: SettingsRequest) -> Mapping[SettingName, Value | None]:
+    def _origin(self, channel: str) -> Json:
+        return of_workspace(self.actor, self._parts.channels.origin_of(channel))
+
+    async def _wanted(self, request: SettingsRequest, workspace: str) -> Mapping[SettingName, Value | None]:
         wanted: dict[SettingName, Value | None] = dict.fromkeys(request.reset)
         if request.persona:
             wanted["persona"] = (await self._parts.supervisor.personas.launchable(request.persona)).name
         if request.approvers:
-            wanted["approvers"] = await self._approvers(request.approvers)
+            wanted["approvers"] = await self._approvers(request.approvers, workspace)
         for name, value in request.limits.limits().given.items() if request.limits else ():
             wanted[name] = value
         if not wanted:
             raise InvalidInput(f"Change what? One of: {', '.join(f'`{form}`' for form in _FORMS)}.")
         return wanted
 
-    async def _approvers(self, given: ApproversRequest) -> Approvers:
+    async def _approvers(self, given: ApproversRequest, workspace: str) -> Approvers:
         """The approvers, each of whom there is. Raises InvalidInput."""
-        users = tuple(dict.fromkeys(given.users))
+        users = tuple(dict.fromkeys(in_workspace(user, workspace) for user in given.users))
         groups = tuple(dict.fromkeys(group.removeprefix("@") for group in given.groups))
         if not users and not groups:
             raise InvalidInput("Name at least one person or group; `reset approvers` takes the setting back.")
         for rule in [*(Approvers(users=(u,)) for u in users), *(Approvers(groups=(g,)) for g in groups)]:
-            if await self._parts.directory.reach(rule, ()) < 1:
+            if await self._parts.directory.reach(rule, (), workspace) < 1:
                 name = value_text("approvers", rule)
                 raise InvalidInput(
                     f"Nobody could approve as `{name}`: name a group with members, or a person."

@@ -27,6 +27,7 @@ from supervisor.core.events import Event
 from supervisor.core.messages import Json
 from supervisor.core.persona import Grants
 from supervisor.core.records import Fork, RunningCall, Timer
+from supervisor.core.rights import runs_as
 from supervisor.core.state import Call, Session
 from supervisor.core.subagents import ActiveSubagents, children_of, needs_of, total_cost
 from supervisor.core.text.requests import request_notes
@@ -84,7 +85,7 @@ def session_view(
         root=session.root,
         forked_from=_forked_from(forked) if forked else None,
         pause=_pause(session),
-        calls=[] if session.ended else [_call(call) for call in _open_calls(session)],
+        calls=[] if session.ended else [_call(session, call) for call in _open_calls(session)],
         running=list(running),
         children=children_of(session, subagents),
         needs=needs_of(session, subagents),
@@ -135,7 +136,7 @@ def conditions_of(session: Session) -> list[str]:
     return [str(condition) for _, condition in session.waits]
 
 
-def _call(call: Call) -> CallView:
+def _call(session: Session, call: Call) -> CallView:
     return CallView(
         call_id=call.call_id,
         tool=call.call.tool,
@@ -155,6 +156,7 @@ def _call(call: Call) -> CallView:
         notes=list(request_notes(call)) if call.phase == "awaiting" else [],
         preview=call.preview if call.phase == "awaiting" else "",
         definition=call.call.definition.text if call.call.definition else "",
+        runs_as=runs_as(session) if call.call.definition and call.call.definition.personal else "",
     )
 
 

@@ -114,11 +114,24 @@ class Parent(Frozen):
         return self.type
 
 
+class Connected(Frozen):
+    """The connection of a person to a server; nobody writes it."""
+
+    type: Literal["connection"]
+    server: str
+    person: str
+
+    def __str__(self) -> str:
+        return f"connection: {self.server}"
+
+
 def _where(clauses: tuple[Clause, ...]) -> str:
     return f" where {' and '.join(map(str, clauses))}" if clauses else ""
 
 
-Condition = Annotated[Webhook | OnEvent | At | Cron | Manual | Parent, Field(discriminator="type")]
+Condition = Annotated[
+    Webhook | OnEvent | At | Cron | Manual | Parent | Connected, Field(discriminator="type")
+]
 
 
 def parse_condition(text: str, *, now: datetime, zone: str = "UTC") -> Condition:
@@ -209,13 +222,11 @@ def _compare(found: Any, operator: Operator, value: Any) -> bool:
         case "!=":
             return not _compare(found, "==", value)
         case "in":
-            return isinstance(value, list) and found in value
+            return isinstance(value, list) and any(_compare(found, "==", one) for one in value)
         case "contains":
-            return (
-                isinstance(found, str | list)
-                and (not isinstance(found, str) or isinstance(value, str))
-                and (value in found)
-            )
+            if isinstance(found, list):
+                return any(_compare(one, "==", value) for one in found)
+            return isinstance(found, str) and isinstance(value, str) and value in found
     both_numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in (found, value))
     if not both_numbers and not (isinstance(found, str) and isinstance(value, str)):
         return False

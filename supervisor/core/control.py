@@ -12,6 +12,7 @@ from supervisor.core.digest import canonical_json
 from supervisor.core.events import PauseReason
 from supervisor.core.events.base import DEFERRED_TOOLS, GIVE_UP
 from supervisor.core.state import Call, Session
+from supervisor.core.text.format import minutes
 
 # The denials of one call after which a session pauses before people are asked about it again, and how much of its
 # arguments the reason tells.
@@ -188,9 +189,9 @@ def _budget(session: Session, now: datetime) -> str:
         return f"{spent:,} of {budgets.max_tokens:,} tokens are used."
     if budgets.max_cost_usd is not None and cost >= budgets.max_cost_usd:
         return f"${cost:.2f} of ${budgets.max_cost_usd:.2f} are spent."
-    minutes = budgets.max_minutes
-    if minutes is not None and now - session.began_at >= timedelta(minutes=minutes):
-        return f"The {minutes:g} minutes are used up."
+    most = budgets.max_minutes
+    if most is not None and now - session.began_at >= timedelta(minutes=most):
+        return f"The {minutes(most)} {'is' if most == 1 else 'are'} used up."
     return ""
 
 

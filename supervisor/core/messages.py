@@ -81,7 +81,7 @@ class ToolDefinition(Frozen):
 
     `name` is the server's own, and `schema_` that of all arguments; `provided` are those that the configuration of the
     server gives, which the model neither sees nor chooses. `destructive`: the server says so. `repeatable`: the server
-    says that it is harmless to run a call again.
+    says that it is harmless to run a call again. `personal`: it is run as the person who launched the session.
     """
 
     server: str
@@ -91,6 +91,7 @@ class ToolDefinition(Frozen):
     provided: Json = Field(default_factory=dict)
     destructive: bool = False
     repeatable: bool = False
+    personal: bool = False
 
     @property
     def risk(self) -> Literal["destructive", "repeatable", "changes"]:
@@ -102,7 +103,8 @@ class ToolDefinition(Frozen):
     @property
     def digest(self) -> str:
         """The digest of all of it; an approval is for this definition only."""
-        return digest(self.model_dump(mode="json"))
+        # Without what was added later, where it says nothing: digests that are stored stay right.
+        return digest(self.model_dump(mode="json", exclude=None if self.personal else {"personal"}))
 
     @property
     def text(self) -> str:
@@ -110,7 +112,8 @@ class ToolDefinition(Frozen):
         given = {"arguments given by the app": self.provided} if self.provided else {}
         hints = [word for word in ("destructive", "repeatable") if getattr(self, word)]
         hinted = {"the server says that it is": hints} if hints else {}
-        rest = {**hinted, **given, "arguments": self.schema_}
+        whose = {"runs as": "the person who launched the session"} if self.personal else {}
+        rest = {**hinted, **whose, **given, "arguments": self.schema_}
         shown = json.dumps(rest, indent=2, ensure_ascii=False, sort_keys=True)
         return f"{self.server}: {self.name}\n\n{self.description}\n\n{shown}"
 

@@ -119,6 +119,12 @@ def person_id(user: str) -> str:
     return "slack:" + user.rpartition(":")[2]
 
 
+def in_workspace(user: str, workspace: str) -> str:
+    """Return the id of a person, with or without its prefix, as it counts in a workspace: `T1/U1`."""
+    face, colon, ident = user.rpartition(":")
+    return f"{face}{colon}{workspace}/{ident}" if workspace and "/" not in ident else user
+
+
 def _kind_of_wanted(given: Any) -> str:
     return "comparison" if isinstance(given, dict | Comparison) else "glob"
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from supervisor.core.conditions import Connected
 from supervisor.core.delegation import undecided
 from supervisor.core.errors import NotAllowed
 from supervisor.core.events import Actor
+from supervisor.core.events.base import WORKSPACE, workspace_of
+from supervisor.core.messages import Json
 from supervisor.core.persona import Approvers, Operators, Persona, names
 from supervisor.core.state import Session
 
@@ -16,6 +19,24 @@ _OUTSIDE = {
     "bot": "Bots have no rights here.",
     "deactivated": "This account is deactivated, so it has no rights here.",
 }
+
+
+def is_apart(actor: Actor, origin: Json) -> bool:
+    """Whether what has this origin belongs to another workspace than the person who acts, or whose key does."""
+    return actor.workspace not in (None, workspace_of(origin))
+
+
+def of_workspace(actor: Actor, origin: Json) -> Json:
+    """Return an origin with the workspace of the person who acts, where it names none."""
+    return {**origin, WORKSPACE: actor.workspace} if actor.workspace and WORKSPACE not in origin else origin
+
+
+def is_beside(actor: Actor, person: str) -> bool:
+    """Whether a person of this id is of the workspace of the person who acts; a program of its own knows them all.
+
+    Programs count as of the first workspace.
+    """
+    return actor.workspace in (None, Actor(id=person).workspace or "")
 
 
 def check_standing(actor: Actor, *, guests: bool, teams: Collection[str]) -> None:
@@ -67,6 +88,32 @@ def needs_operator(session: Session) -> bool:
 def is_stopped(session: Session) -> bool:
     """Whether the session is in a pause that only an operator ends."""
     return session.pause is not None and session.approval is None and not session.waits
+
+
+def awaited_connection(session: Session) -> Connected | None:
+    """Return the connection that a person has to make before the session goes on; None where it waits for none."""
+    return next((one for _, one in session.waits if isinstance(one, Connected)), None)
+
+
+def runs_as(session: Session) -> str:
+    """Return the id of the person as whom the session uses servers that each person connects; empty for none.
+
+    That is who launched or copied it, or its root; for a key, or a schedule of one, its owner.
+    """
+    if session.lineage:
+        return session.lineage.person
+    fork = session.forked
+    first, *others = (fork.by, fork.by_owner) if fork else (session.launched_by, *sorted(session.asked_by))
+    people = [who for who in others if _is_person(who)]
+    if _is_person(first):
+        return first
+    return people[0] if len(people) == 1 else ""
+
+
+def _is_person(actor_id: str) -> bool:
+    return (
+        bool(actor_id) and not actor_id.startswith(("api:", "agent:")) and actor_id not in ("clock", "system")
+    )
 
 
 def may_see(

@@ -6,19 +6,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from supervisor.core.conditions import At, Condition, Cron, Manual, OnEvent, Parent, Webhook
+from supervisor.core.conditions import At, Condition, Connected, Cron, Manual, OnEvent, Parent, Webhook
 from supervisor.core.events import Event, PauseReason, Resumed, Trigger, WaitEnded
 from supervisor.core.reducer import wake_text
 from supervisor.core.state import Session
 
-Kind = Literal["webhook", "event", "cron", "children", "parent", "manual"]
+Kind = Literal["webhook", "event", "cron", "children", "parent", "connection", "manual"]
 
 
 @dataclass(frozen=True)
 class Signal:
     """A webhook or event by `name` with its data, a due time by the name of its wait, or the end of the last sub-agent.
 
-    Or the end of the pause of the session that launched this one.
+    Or the end of the pause of the session that launched this one, or a connection, whose `name` is from
+    `connection_name`.
 
     `delivery` identifies one webhook or event, which resumes a session once even if it is delivered again.
     """
@@ -62,6 +63,17 @@ def _parent(_: str, condition: Condition, __: Signal) -> bool:
     return isinstance(condition, Parent)
 
 
+def connection_name(server: str, person: str) -> str:
+    """Return the name by which sessions wait for the connection of a person to a server."""
+    return f"{server}:{person}"
+
+
+def _connection(_: str, condition: Condition, signal: Signal) -> bool:
+    return isinstance(condition, Connected) and signal.name == connection_name(
+        condition.server, condition.person
+    )
+
+
 def _manual(_: str, __: Condition, ___: Signal) -> bool:
     return True
 
@@ -73,6 +85,7 @@ RESUME_TRIGGERS: Mapping[Kind, Callable[[str, Condition, Signal], bool]] = {
     "event": _event,
     "children": _children,
     "parent": _parent,
+    "connection": _connection,
 }
 
 
@@ -92,22 +105,27 @@ def named_condition(session: Session, trigger: Trigger, data: Any) -> Condition 
 
     With `data`, one that such data fulfils.
     """
-    kinds = {"webhook": Webhook, "event": OnEvent, "clock": At | Cron}.get(trigger)
     for _, condition in session.waits:
         fits = data is None or all(clause.holds(data) for clause in getattr(condition, "where", ()))
-        if fits and ((kinds and isinstance(condition, kinds)) or condition.type == trigger):
+        if fits and (condition.type == trigger or (trigger == "clock" and isinstance(condition, At | Cron))):
             return condition
     return None
 
 
 def awaited_signals(session: Session) -> list[str]:
-    """Return what finds the session while it waits: `webhook:<name>`, `event:<type>`, each once."""
-    names = [
-        f"webhook:{condition.name}" if isinstance(condition, Webhook) else f"event:{condition.event}"
-        for _, condition in session.waits
-        if isinstance(condition, Webhook | OnEvent)
-    ]
-    return list(dict.fromkeys(names))
+    """Return what finds the session while it waits, as `webhook:<name>` or `event:<type>`, each once."""
+    return list(dict.fromkeys(name for _, condition in session.waits if (name := _index_name(condition))))
+
+
+def _index_name(condition: Condition) -> str:
+    match condition:
+        case Webhook():
+            return f"webhook:{condition.name}"
+        case OnEvent():
+            return f"event:{condition.event}"
+        case Connected():
+            return f"connection:{connection_name(condition.server, condition.person)}"
+    return ""
 
 
 def resumption(session: Session, event: Resumed) -> list[Event]:
@@ -139,4 +157,6 @@ def reason_for(conditions: Sequence[Condition]) -> PauseReason:
                 return "children_running"
             case Parent():
                 return "parent_paused"
+            case Connected():
+                return "connection_required"
     return "manual"

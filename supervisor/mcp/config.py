@@ -37,6 +37,10 @@ class _Entry(BaseModel):
     env: dict[str, str] = Field(default_factory=dict)
     url: str | None = None
     headers: dict[str, str] = Field(default_factory=dict)
+    auth: Literal["oauth"] | None = None
+    client_id: str = ""
+    client_secret: str = ""
+    scopes: list[Annotated[str, Field(pattern=r"^[\x21\x23-\x5b\x5d-\x7e]+$")]] = Field(default_factory=list)
     disabled: bool = False
     timeout: Seconds = 60.0
     answer_within: Seconds = 600.0
@@ -48,8 +52,21 @@ class _Entry(BaseModel):
 
 
 @dataclass(frozen=True)
+class OAuth:
+    """A server that each person connects as themselves. `client_id` is empty where Flagman registers by itself, and
+    `scopes` where it asks for those that the server names.
+    """
+
+    client_id: str = ""
+    client_secret: str = field(default="", repr=False)
+    scopes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Server:
     """A server of the file. It is a `command` with its `args` and `env`, or a `url` with `headers`.
+
+    One with `oauth` is connected by each person.
 
     `timeout` is the most seconds of a call; while it is held open for an answer of people, which it is for at most
     `answer_within` seconds, its time stands still. `provide` has the arguments that the app gives, by the name of a
@@ -72,6 +89,7 @@ class Server:
     sandbox: bool = True
     network: bool = False
     read: tuple[str, ...] = ()
+    oauth: OAuth | None = None
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
 
     def provided(self, tool: str) -> Json:
@@ -141,6 +159,7 @@ def _server(name: str, given: Any, environment: Mapping[str, str]) -> Server | N
         sandbox=entry.sandbox,
         network=entry.network,
         read=tuple(filler.fill(f".read.{n}", path) for n, path in enumerate(entry.read)),
+        oauth=_oauth(entry, filler),
     )
     _check_values(server)
     return _with_secrets(server, filler)
@@ -152,9 +171,30 @@ def _check_kind(entry: _Entry) -> None:
     of_command = {"args", "env", "sandbox", "network", "read"} & entry.model_fields_set
     if entry.url and (of_command or entry.type == "stdio"):
         raise ValueError(f".{min(of_command, default='type')}: that is for a server with a command")
+    of_oauth = {"client_id", "client_secret", "scopes"} & entry.model_fields_set
+    if of_oauth and not entry.auth:
+        raise ValueError(f'.{min(of_oauth)}: that is for a server with "auth": "oauth"')
+    if entry.auth and not entry.url:
+        raise ValueError(".auth: that is for a server with a url")
+    if entry.auth and any(key.lower() == "authorization" for key in entry.headers):
+        raise ValueError(".headers: a server with auth gets the Authorization of each person")
+    if entry.client_secret and not entry.client_id:
+        raise ValueError(".client_secret: it needs a client_id")
+    if _SECRET.search(entry.client_id + entry.client_secret):
+        raise ValueError(".client_secret: it comes from the environment, as ${VARIABLE}")
     if entry.command and ("headers" in entry.model_fields_set or entry.type not in (None, "stdio")):
         which = "headers" if "headers" in entry.model_fields_set else "type"
         raise ValueError(f".{which}: that is for a server with a url")
+
+
+def _oauth(entry: _Entry, filler: _Filler) -> OAuth | None:
+    if not entry.auth:
+        return None
+    return OAuth(
+        client_id=filler.fill(".client_id", entry.client_id),
+        client_secret=filler.fill(".client_secret", entry.client_secret),
+        scopes=tuple(entry.scopes),
+    )
 
 
 def _check_values(server: Server) -> None:
@@ -225,7 +265,9 @@ def _with_secrets(server: Server, filler: _Filler) -> Server:
 
 
 def _authorizations(server: Server) -> Iterator[str]:
-    """The values of headers that can be secrets although they stand in the file."""
+    """The values of headers that can be secrets although they stand in the file, and the secret of a client."""
+    if server.oauth and server.oauth.client_secret:
+        yield server.oauth.client_secret
     for key, value in server.headers.items():
         if re.search(r"auth|key|token|secret|cookie", key, re.IGNORECASE):
             yield from {value, value.rpartition(" ")[2]}

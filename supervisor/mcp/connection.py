@@ -14,6 +14,7 @@ import anyio
 
 from supervisor.core.errors import ToolError
 from supervisor.core.messages import Json, ToolDefinition
+from supervisor.mcp.bearer import Bearer
 from supervisor.mcp.config import Server
 from supervisor.mcp.definitions import definitions_of
 from supervisor.mcp.elicitation import People, ask_people
@@ -68,11 +69,11 @@ class Connection:
     """A connection, which is opened when it is needed, also again.
 
     Another task than the one that opened a connection of the library must not close it; so one owns it, and all
-    others hand it their requests.
+    others hand it their requests. One over HTTP can be that of a person, with the tokens of `bearer`.
     """
 
-    def __init__(self, server: Server, launcher: Launcher) -> None:
-        self.server, self._launcher = server, launcher
+    def __init__(self, server: Server, launcher: Launcher, bearer: Bearer | None = None) -> None:
+        self.server, self._launcher, self._bearer = server, launcher, bearer
         self._owner: asyncio.Task[None] | None = None
         self._queue: _Queue = asyncio.Queue()
         # Former ones, whose last requests are at work.
@@ -83,6 +84,15 @@ class Connection:
         self._listed_at = -FRESH_SECONDS
         self._failures, self._not_before = 0, 0.0
         self._streams: Running | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return self._is_open or bool(self._retired)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether requests are at work."""
+        return bool(self._at_work)
 
     @property
     def is_current(self) -> bool:
@@ -140,6 +150,13 @@ class Connection:
         self._retire("now")
         for owner, queue in list(self._retired.items()):
             queue.put_nowait("now")
+            with suppress(Exception):
+                await asyncio.shield(owner)
+
+    async def leave(self) -> None:
+        """Close the connection once the requests at work have an answer."""
+        self._retire("after")
+        for owner in list(self._retired):
             with suppress(Exception):
                 await asyncio.shield(owner)
 
@@ -281,7 +298,8 @@ class Connection:
             return
         from mcp.client.streamable_http import streamable_http_client
 
-        async with http_client(server, max(server.timeout, server.answer_within, 300.0)) as client:
+        seconds = max(server.timeout, server.answer_within, 300.0)
+        async with http_client(server, seconds, self._bearer) as client:
             yield (
                 streamable_http_client(server.url, http_client=client, max_sse_event_size=MOST_BYTES),
                 None,

@@ -59,4 +59,5 @@ def _definition(server: Server, tool: Tool) -> ToolDefinition:
         provided=server.provided(tool.name),
         destructive=hints is not None and hints.destructive_hint is True,
         repeatable=idempotent and (heeds_key or vouched),
+        personal=server.oauth is not None,
     )

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 
 import httpx2
 
+from supervisor.mcp.bearer import Bearer, NoToken, SignedTransport
 from supervisor.mcp.config import Server
 from supervisor.mcp.errors import NO_ANSWER, NOT_SENT, STALE
 
@@ -22,12 +23,16 @@ REFUSED = frozenset({400, 401, 403, 404, 405, 406, 407, 411, 413, 415, 421, 429,
 _BEFORE = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
 
 
-def http_client(server: Server, seconds: float) -> httpx2.AsyncClient:
-    """Return a client with the headers of the server, in which nothing may be silent for so many seconds."""
+def http_client(server: Server, seconds: float, bearer: Bearer | None = None) -> httpx2.AsyncClient:
+    """Return a client with the headers of the server, in which nothing may be silent for so many seconds.
+
+    It signs requests with the tokens of a `bearer`.
+    """
     timeout = httpx2.Timeout(CONNECT_SECONDS, read=seconds, write=seconds)
     # A compressed body would grow after it was counted.
     headers = {**server.headers, "Accept-Encoding": "identity"}
-    transport = _Answering(httpx2.AsyncHTTPTransport(retries=0))
+    plain = httpx2.AsyncHTTPTransport(retries=0)
+    transport = _Answering(SignedTransport(plain, bearer, server.url) if bearer else plain)
     return httpx2.AsyncClient(headers=headers, timeout=timeout, transport=transport, trust_env=False)
 
 
@@ -40,6 +45,8 @@ class _Answering(httpx2.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         try:
             response = await self._inner.handle_async_request(request)
+        except NoToken as error:
+            return _answer(NOT_SENT, str(error))
         except _BEFORE as error:
             return _answer(NOT_SENT, f"no connection ({_words(error)})")
         except httpx2.TransportError as error:
@@ -54,26 +61,26 @@ class _Answering(httpx2.AsyncBaseTransport):
                 code = NOT_SENT if response.status_code in REFUSED else NO_ANSWER
                 return _answer(code, f"HTTP {response.status_code}")
         assert isinstance(response.stream, httpx2.AsyncByteStream)
-        response.stream = _Limited(response.stream)
+        response.stream = Limited(response.stream, MOST_BYTES)
         return response
 
     async def aclose(self) -> None:
         await self._inner.aclose()
 
 
-class _Limited(httpx2.AsyncByteStream):
-    """A body of which at most `MOST_BYTES` are read; what breaks it ends one request alone."""
+class Limited(httpx2.AsyncByteStream):
+    """A body of which at most `most` bytes are read; what breaks it ends one request alone."""
 
-    def __init__(self, stream: httpx2.AsyncByteStream) -> None:
-        self._stream = stream
+    def __init__(self, stream: httpx2.AsyncByteStream, most: int) -> None:
+        self._stream, self._most = stream, most
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         read = 0
         try:
             async for chunk in self._stream:
                 read += len(chunk)
-                if read > MOST_BYTES:
-                    raise httpx2.StreamError(f"the answer has more than {MOST_BYTES // 2**20} MB")
+                if read > self._most:
+                    raise httpx2.StreamError(f"the answer has more than {self._most // 2**20} MB")
                 yield chunk
         except httpx2.TransportError as error:
             raise httpx2.StreamError(f"the connection broke ({_words(error)})") from error

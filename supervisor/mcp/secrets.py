@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from pydantic import AwareDatetime, ValidationError
 
@@ -15,12 +12,9 @@ from storage.rows import RowStore
 from supervisor.core.errors import InvalidInput
 from supervisor.core.messages import Frozen
 from supervisor.mcp.config import NAMED
-
-if TYPE_CHECKING:
-    from cryptography.fernet import MultiFernet
+from supervisor.mcp.sealing import Sealer
 
 MOST_CHARACTERS = 32 * 1024
-# With anything else of a secret key, the same key is never used for two things.
 _PURPOSE = b"flagman secrets by name: "
 
 
@@ -37,7 +31,7 @@ class Secrets:
     """The secrets in the store. The first of the keys encrypts, and each of them decrypts."""
 
     def __init__(self, rows: RowStore, keys: Sequence[str], clock: Callable[[], datetime]) -> None:
-        self._rows, self._keys, self._clock = rows, keys, clock
+        self._rows, self._sealer, self._clock = rows, Sealer(keys, _PURPOSE), clock
 
     async def set(self, name: str, value: str, by: str) -> Secret:
         """Store a secret in place of one of the same name. Raises InvalidInput or StoreUnavailable."""
@@ -47,21 +41,18 @@ class Secrets:
             )
         if not 0 < len(value) <= MOST_CHARACTERS or "\0" in value:
             raise InvalidInput(f"A secret has 1 to {MOST_CHARACTERS:,} characters, none of which is NUL.")
-        sealed = self._cipher().encrypt(value.encode()).decode()
-        secret = Secret(name=name, by=by, at=self._clock(), sealed=sealed)
+        secret = Secret(name=name, by=by, at=self._clock(), sealed=self._sealer.seal(value))
         await self._rows.put(name, secret.model_dump_json().encode())
         return secret
 
     async def get(self, name: str) -> str:
         """Return the value of a secret. Raises InvalidInput where there is none, or it cannot be decrypted."""
-        from cryptography.fernet import InvalidToken
-
         row = await self._rows.get(name)
         if row is None:
             raise InvalidInput(f"there is no secret `{name}`; `flagman secrets set {name}` sets it")
         try:
-            return self._cipher().decrypt(Secret.model_validate_json(row).sealed.encode()).decode()
-        except (InvalidToken, ValidationError, ValueError) as error:
+            return self._sealer.open(Secret.model_validate_json(row).sealed)
+        except (ValidationError, ValueError) as error:
             reason = "no key in FLAGMAN_SECRET_KEY is the one that it was encrypted with"
             raise InvalidInput(f"the secret `{name}` cannot be decrypted: {reason}; set it anew") from error
 
@@ -74,9 +65,3 @@ class Secrets:
         """Remove a secret. Raises InvalidInput where there is none."""
         if not await self._rows.delete(name):
             raise InvalidInput(f"There is no secret `{name}`.")
-
-    def _cipher(self) -> MultiFernet:
-        from cryptography.fernet import Fernet, MultiFernet
-
-        sums = [hashlib.sha256(_PURPOSE + key.encode()).digest() for key in self._keys]
-        return MultiFernet([Fernet(base64.urlsafe_b64encode(one)) for one in sums])

@@ -44,19 +44,27 @@ async def no_fetch(source: str, most: int) -> bytes:
 
 
 class GivenFiles:
-    """Takes the files of a session by `fetch`."""
+    """Takes the files of a session by `fetch`, or by what `fetch_of` returns for the session."""
 
-    def __init__(self, folders: WorkDirs, fetch: Fetch = no_fetch) -> None:
-        self._folders, self._fetch = folders, fetch
+    def __init__(
+        self,
+        folders: WorkDirs,
+        fetch: Fetch = no_fetch,
+        fetch_of: Callable[[Session], Awaitable[Fetch]] | None = None,
+    ) -> None:
+        self._folders, self._fetch, self._fetch_of = folders, fetch, fetch_of
 
     async def take(self, session: Session) -> tuple[list[TakenFile], list[LostFile]]:
         """Take every file that is to be taken. Returns those that are in the folder now, and those that are not."""
         taken: list[TakenFile] = []
         lost: list[LostFile] = []
         left = MOST_TOTAL
+        fetch = (
+            await self._fetch_of(session) if self._fetch_of and session.attachments.awaited else self._fetch
+        )
         for file in session.attachments.awaited:
             try:
-                content = await self._content(file, min(MOST_FILE_BYTES, left))
+                content = await self._content(fetch, file, min(MOST_FILE_BYTES, left))
                 folder = await self._folders.of(session)
                 path = await asyncio.to_thread(_put, folder, safe_name(file.name), content)
             except ToolError as error:
@@ -70,7 +78,7 @@ class GivenFiles:
                 taken.append(TakenFile(source=file.source, path=path, size=len(content)))
         return taken, lost
 
-    async def _content(self, file: Attached, most: int) -> bytes:
+    async def _content(self, fetch: Fetch, file: Attached, most: int) -> bytes:
         """The content of a file. Raises ToolError, or OSError after the last try."""
         if file.size > most:
             raise ToolError(too_large(file.size, most))
@@ -78,11 +86,11 @@ class GivenFiles:
             async with asyncio.timeout(PATIENCE):
                 for pause in PAUSES:
                     try:
-                        return await self._fetch(file.source, most)
+                        return await fetch(file.source, most)
                     except OSError as error:
                         _log.info("%s is fetched again: %r", file.name, error)
                         await asyncio.sleep(pause)
-                return await self._fetch(file.source, most)
+                return await fetch(file.source, most)
         except TimeoutError as error:
             raise OSError("it took too long") from error
 

@@ -82,8 +82,7 @@ class Runner:
         servers: Servers = NO_SERVERS,
     ) -> None:
         """Create the runner; `hook_problem` returns why no webhook of a name can come, empty if it can."""
-        self.sessions, self.gateway, self.tools = sessions, gateway, tools
-        self.questions = PromptCache()
+        self.sessions, self.gateway, self.questions = sessions, gateway, PromptCache()
         self.toolrun, self.personas, self.given, self.grants = toolrun, personas, given, grants
         self.server_tools = ServerTools(servers, tools, personas, clock)
         self.deliveries, self.coordinator, self.clock = deliveries, coordinator, clock
@@ -170,7 +169,7 @@ class _Advance:
         if self._runner.given and self._session.attachments.awaited and not self._session.ended:
             taken, lost = await self._runner.given.take(self._session)
             self._unit.add(FilesTaken(**self._unit.now(), taken=tuple(taken), lost=tuple(lost)))
-        await rule_timed(self._unit, self._runner.personas, self._runner.tools, self._runner.clock)
+        await rule_timed(self._unit, self._runner.personas, self._runner.server_tools.all, self._runner.clock)
         await self._runner.server_tools.look(self._unit)
         match next_action(self._session, self._runner.clock()):
             case Finish(summary=summary):
@@ -264,7 +263,8 @@ class _Advance:
             return None
         asked = action.ask and await self._runner.grants.allow(self._unit, action.ask)
         if asked:
-            previews = await self._runner.toolrun.previews(self._runner.tools, self._session, asked)
+            tools = self._runner.server_tools.all(self._session)
+            previews = await self._runner.toolrun.previews(tools, self._session, asked)
             previews |= differences(asked, self._runner.toolrun.bounded)
             await self._runner.requests.ask(self._unit, asked, previews)
         for call in action.questions:
@@ -298,7 +298,7 @@ class _Advance:
         self._unit.add(event)
 
     def _run(self, call: Call) -> None:
-        tool = self._runner.tools.get(call.call.tool)
+        tool = self._runner.server_tools.all(self._session).get(call.call.tool)
         self._attempts[call.call_id] = call.attempt
         may_begin = partial(self._unit.may_begin, call.call_id, call.attempt)
         if self._is_to_be_granted(call):
@@ -318,7 +318,7 @@ class _Advance:
         Returns False after a conflict, which takes another turn.
         """
         for call in orphans:
-            tool = self._runner.tools.get(call.call.tool)
+            tool = self._runner.server_tools.all(self._session).get(call.call.tool)
             tried = call.call_id in self._lost and call.attempt >= MOST_ATTEMPTS
             if call.call.idempotent and tool is not None and not tried:
                 self._start(call)
@@ -375,7 +375,7 @@ class _Advance:
     async def _interrupt(self) -> None:
         """Stop the interruptible tools after the end of the session; the others continue."""
         for call_id, task in list(self._running.items()):
-            tool = self._runner.tools.get(self._session.call(call_id).call.tool)
+            tool = self._runner.server_tools.all(self._session).get(self._session.call(call_id).call.tool)
             if tool is None or not tool.interruptible or task.done():
                 continue
             task.cancel()

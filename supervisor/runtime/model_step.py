@@ -107,8 +107,7 @@ class ModelStep:
             return Later(wait=None)
         persona = await self._personas.load_pinned(self._session)
         known = len(self._session.inbox)
-        if problem := await self._tools.problem(self._unit, persona):
-            self._unit.add(Paused(**self._unit.now(), reason="error_threshold_exceeded", detail=problem))
+        if not await self._tools.check(self._unit, persona):
             return None
         if len(self._session.inbox) > known:
             # The model reads it, so it is asked in another turn.
@@ -152,7 +151,7 @@ class ModelStep:
 
     async def _toolset(self) -> tuple[Persona, dict[str, Tool]]:
         persona = await self._personas.load_pinned(self._session)
-        return persona, self._tools.of(persona)
+        return persona, self._tools.of(persona, self._session)
 
     async def _request(self, turns: tuple[Turn, ...], purpose: Literal["step", "summary"]) -> ModelRequest:
         persona, tools = await self._toolset()

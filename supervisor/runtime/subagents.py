@@ -28,6 +28,7 @@ from supervisor.core.events import (
 from supervisor.core.events.subagents import child_folder
 from supervisor.core.persona import Persona
 from supervisor.core.reducer import apply
+from supervisor.core.rights import runs_as
 from supervisor.core.state import Session
 from supervisor.core.subagents import cascading, pause_to_follow, waits_for_parent
 from supervisor.core.triggers import Signal
@@ -180,6 +181,7 @@ def _lineage(session: Session, begins: ChildLaunched, subtask: Subtask) -> Linea
         requesters=tuple(sorted(session.requesters | session.steered_by)),
         folder=f"{session.folder}/{child_folder(begins.name, begins.child_id)}",
         inputs=inputs(session, session.call(begins.call_id), subtask),
+        person=runs_as(session),
     )
 
 

@@ -77,6 +77,14 @@ class OutcomeUnknown(Exception):
     """A call that was handed over, and of which it is not known whether it took effect; the text says why."""
 
 
+class ConnectionRequired(Exception):
+    """A person has to connect a server before anything can be done there as this person; the text says why."""
+
+    def __init__(self, server: str, person: str, why: str = "") -> None:
+        super().__init__(why)
+        self.server, self.person = server, person
+
+
 Run = Callable[[Json, ToolContext], Awaitable[ToolOutput]]
 Verdict = Literal["done", "not_done", "unknown"]
 Verify = Callable[[Json, ToolContext], Awaitable[tuple[Verdict, str]]]

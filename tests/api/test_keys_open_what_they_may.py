@@ -336,7 +336,7 @@ async def test_nothing_is_launched_in_a_channel_that_was_left(build: Build) -> N
     schedule = (await other.post("/v1/schedules", {**launch, "cron": "0 9 * * MON"}))["id"]
     slack.playground.workspace.store.leave(left, ADA)
     for core in house.scene.flagman.cores:
-        core.directory._channels = Recent()
+        core.directory.home._channels = Recent()
     for path in (f"/v1/sessions/{session}/fork", f"/v1/schedules/{schedule}/run"):
         (await other.post(path, {})).problem(404, "channel_not_found")
 

@@ -165,9 +165,9 @@ async def _drain(parts: Core) -> None:
     queue = SessionQueue(parts.redis, parts.blocking, "outbox")
     subagents = SubagentReader(parts.sessions, parts.rows, Permalinks(_Nowhere()), queue.enqueue)
     uploads = LogUploads(_Nowhere(), parts.rows, parts.documents().text, now)
-    audience = Audience(parts, parts.directory)
+    audience = Audience(parts, parts.directory.home)
     poster = MessagePoster(parts.rows, _Nowhere(), now, audience)
-    mentions = Mentions(parts.notifications, parts.directory)
+    mentions = Mentions(parts.notifications, parts.directory.home)
     statuses = AgentStatuses(_Nowhere(), parts.rows, parts.mask)
     projector = Projector(
         parts.sessions,

@@ -9,18 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from redis.asyncio import Redis
 
-from bot.doctor import SCOPES
 from storage.keys import partition_of
 from storage.partitions import Partitions
 from storage.queue import SessionQueue
 from tests.cli.served import Cli, environment
 from tests.support.scenario import write_persona
 from tests.support.slack import ADA, APP_TOKEN, BOT_TOKEN, OPS, Slack
-
-ROOT = Path(__file__).parents[2]
 
 
 def findings(cli: Cli, *words: str, code: int = 0, **more: Any) -> dict[str, dict[str, Any]]:
@@ -138,11 +134,6 @@ async def test_sessions_that_cannot_go_on_are_told_and_tried_again(
     assert f"Session {session_id}: failed" in row["found"]
     await asyncio.to_thread(findings, cli, "--unpark")
     assert len(await queue.take("c1", limit=1, block=timedelta(seconds=1))) == 1
-
-
-def test_the_scopes_are_those_of_the_manifest() -> None:
-    manifest = yaml.safe_load((ROOT / "docs" / "slack-app.yaml").read_text())
-    assert sorted(manifest["oauth_config"]["scopes"]["bot"]) == sorted(SCOPES)
 
 
 @pytest.mark.parametrize(

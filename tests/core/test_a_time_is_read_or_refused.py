@@ -154,3 +154,23 @@ one at a time|a minute detail is wrong""".replace("\n", "|").split("|"),
 )
 def test_words_that_mean_no_time_stay_words(text: str) -> None:
     assert leading_due(text, NOW, ZONE) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("in   3 moons", "“in 3 moons” is no time that can be read. Write"),
+        (f"in 3 {'x' * 60}", f"“in 3 {'x' * 35}” is no time that can be read. Write"),
+        ("around (noon).", "“around (noon).” is no time that can be read. Write"),
+    ],
+)
+def test_what_looks_like_a_time_is_repeated_in_the_refusal(text: str, said: str) -> None:
+    with pytest.raises(InvalidCondition) as refused:
+        leading_due(text, NOW, ZONE)
+    assert str(refused.value).startswith(said)
+
+
+def test_words_stay_as_they_are_but_for_blanks_and_the_signs_before_them() -> None:
+    found = leading_due(" in  1h ;, \t Xylophone: go ", NOW, ZONE)
+    assert found
+    assert found[1] == "Xylophone: go"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from supervisor.core.conditions import At, Clause, Cron, Manual, OnEvent, Webhook, parse_condition
+from supervisor.core.conditions import FORMS, At, Clause, Cron, Manual, OnEvent, Webhook, parse_condition
 from supervisor.core.errors import InvalidCondition
 
 NOW = datetime(2026, 11, 3, 9, 0, tzinfo=UTC)
@@ -120,6 +120,11 @@ def test_what_cannot_be_read_is_said(text: str, says: str) -> None:
         ('a in ["x", "y"]', {"a": "y"}, True),
         ('a in ["x"]', {"a": "y"}, False),
         ('a in "xyz"', {"a": "y"}, False),
+        ("a in [1, 0]", {"a": True}, False),
+        ("a in [1]", {"a": 1.0}, True),
+        ("a contains 1", {"a": [True]}, False),
+        ("a contains true", {"a": [0, True]}, True),
+        ("a == ''", {"a": ""}, True),
         ('a contains "x"', {"a": "axb"}, True),
         ('a contains "x"', {"a": ["x"]}, True),
         ("a contains 1", {"a": [1]}, True),
@@ -142,3 +147,15 @@ def test_the_word_and_in_quotes_parts_nothing() -> None:
     found = parse_condition("""event: d where a == "x and y" and b == 'p and q' and c > 1""", now=NOW)
     assert isinstance(found, OnEvent)
     assert [one.value for one in found.where] == ["x and y", "p and q", 1]
+
+
+def test_a_condition_is_shown_as_it_was_written() -> None:
+    text = 'event: d where city == "Köln" and n in [1, 2]'
+    assert str(parse_condition(text, now=NOW)) == text
+
+
+def test_an_unknown_condition_is_answered_with_all_forms() -> None:
+    with pytest.raises(InvalidCondition) as refused:
+        parse_condition(f"when {'x' * 80}", now=NOW)
+    said = str(refused.value)
+    assert said == f"Invalid wait condition “when {'x' * 55}”. Write one of: {', '.join(FORMS)}."

@@ -49,6 +49,22 @@ def test_variables_are_filled_in_and_what_they_held_is_masked(tmp_path: Path) ->
     assert ENVIRONMENT["TOKEN"] not in repr(github)
 
 
+def test_a_server_that_people_connect_is_read(tmp_path: Path) -> None:
+    entry = {
+        "url": "https://x/",
+        "auth": "oauth",
+        "client_id": "me",
+        "client_secret": "${TOKEN}",
+        "scopes": ["a"],
+    }
+    server = read(tmp_path, json.dumps({"mcpServers": {"host": entry}}))["host"]
+    assert server.oauth
+    assert (server.oauth.client_id, server.oauth.scopes) == ("me", ("a",))
+    assert server.oauth.client_secret == ENVIRONMENT["TOKEN"]
+    assert ENVIRONMENT["TOKEN"] in server.secrets
+    assert ENVIRONMENT["TOKEN"] not in repr(server)
+
+
 @pytest.mark.parametrize(
     ("entry", "problem"),
     [
@@ -66,6 +82,22 @@ def test_variables_are_filled_in_and_what_they_held_is_masked(tmp_path: Path) ->
         ({"command": "x", "read": ["relative"]}, "host.read.0: String should match"),
         ({"command": "x", "timeout": 0}, "host.timeout: Input should be greater than or equal to 1"),
         ({"command": "x", "args": ["${secret:a}"]}, "host.args: a secret stands in `env` or `headers`"),
+        ({"command": "x", "auth": "oauth"}, "host.auth: that is for a server with a url"),
+        ({"url": "http://x", "auth": "basic"}, "host.auth: Input should be 'oauth'"),
+        ({"url": "http://x", "client_id": "a"}, 'host.client_id: that is for a server with "auth": "oauth"'),
+        (
+            {"url": "http://x", "auth": "oauth", "client_secret": "a"},
+            "host.client_secret: it needs a client_id",
+        ),
+        ({"url": "http://x", "auth": "oauth", "scopes": ["a b"]}, "host.scopes.0: String should match"),
+        (
+            {"url": "http://x", "auth": "oauth", "client_id": "a", "client_secret": "${secret:a}"},
+            "host.client_secret: it comes from the environment",
+        ),
+        (
+            {"url": "http://x", "auth": "oauth", "headers": {"authorization": "Bearer a"}},
+            "host.headers: a server with auth gets the Authorization of each person",
+        ),
         ([], "host: Input should be a valid dictionary"),
     ],
 )

@@ -18,7 +18,7 @@ from mcp.client.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 
-from supervisor.mcp.config import _Entry, read_servers
+from supervisor.mcp.config import OAuth, _Entry, read_servers
 from tests.cli.served import Served, served
 from tests.mcp.hosted import SCRIPT, described
 from tests.readme.examples import ADDRESS, ROOT
@@ -47,7 +47,7 @@ def files(language: str) -> list[str]:
     return [token.content for token in TOKENS if token.type == "fence" and token.info == language]
 
 
-SERVERS, DESKTOP, VS_CODE = map(json.loads, files("json"))
+SERVERS, PERSONAL, DESKTOP, VS_CODE = map(json.loads, files("json"))
 (PERSONA,) = files("markdown")
 
 
@@ -76,7 +76,8 @@ def test_nothing_of_the_page_is_left_out_here() -> None:
         ["claude", "mcp", "add"],
     ]
     commands = {span for span in SPANS if span.startswith("flagman ")}
-    assert commands == {
+    # Commands without what follows them are only named.
+    assert commands - {"flagman connections", "flagman policy test", "flagman show"} == {
         "flagman secrets set NAME",
         "flagman secrets list",
         "flagman doctor",
@@ -96,8 +97,15 @@ def test_the_file_of_servers_is_read(tmp_path: Path) -> None:
     assert named == _Entry.model_fields.keys() - {"type"}
 
 
+def test_the_file_of_servers_that_people_connect_is_read(tmp_path: Path) -> None:
+    (tmp_path / "mcp.json").write_text(json.dumps(PERSONAL))
+    found = read_servers(tmp_path / "mcp.json", {"NOTES_CLIENT_SECRET": "ncs-0123456789abcdef"})
+    assert found["github"].oauth == OAuth()
+    assert found["notes"].oauth == OAuth("flagman", "ncs-0123456789abcdef", ("read", "write"))
+
+
 def test_rules_are_tried_and_servers_looked_at(flagman: Served) -> None:
-    (line,) = [span for span in SPANS if span.startswith("flagman policy")]
+    (line,) = [span for span in SPANS if span.startswith("flagman policy test ")]
     places = f"FLAGMAN_MCP={flagman.folder}/mcp.json FLAGMAN_PERSONAS={flagman.folder}/personas"
     assert "allow" in output(f"{places} {line}", flagman)
     asked = output(f"{places} {line.replace('bug', 'urgent')}", flagman)

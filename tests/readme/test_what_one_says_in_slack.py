@@ -28,7 +28,8 @@ def test_the_table_is_read_whole() -> None:
     verbs = {command.split()[1] for row in sayings() for command in row if command != "/agent"}
     assert verbs == {
         "launch", "list", "status", "log", "files", "pause", "resume", "cancel", "fork", "remind", "schedule",
-        "tell", "event", "settings", "delegate", "grants", "notify", "personas", "help",
+        "tell", "event", "settings", "delegate", "grants", "notify", "connections",
+        "personas", "help",
     }  # fmt: skip
     assert "/agent" in [command for row in sayings() for command in row]
 

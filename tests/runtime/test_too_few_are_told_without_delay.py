@@ -25,7 +25,7 @@ async def test_that_there_are_enough_is_remembered_and_that_there_are_not_is_ask
     asked: list[frozenset[str]] = []
     people = 1
 
-    async def reach(rule: Approvers, without: Collection[str]) -> int:
+    async def reach(rule: Approvers, without: Collection[str], workspace: str) -> int:
         asked.append(frozenset(without))
         return people
 
@@ -44,7 +44,7 @@ async def test_a_directory_that_does_not_answer_is_waited_for_once(monkeypatch: 
     monkeypatch.setattr(supervisor.quorum, "SLOW_SECONDS", 0.0)
     asked = 0
 
-    async def reach(rule: Approvers, without: Collection[str]) -> int:
+    async def reach(rule: Approvers, without: Collection[str], workspace: str) -> int:
         nonlocal asked
         asked += 1
         return await asyncio.Event().wait()

@@ -96,10 +96,10 @@ class Flagman:
         slack_requests.mount(served, app, self.config.slack_signing_secret, self.config.slack_api_url)
         await self._stack.enter_async_context(listen(served, self.config))
 
-    async def add_api(self) -> str:
+    async def add_api(self, port: int = 0) -> str:
         """One more process that takes in HTTP, on a port of its own; gives its address."""
         parts = await self._core()
-        config = self.config.model_copy(update={"port": free_port()})
+        config = self.config.model_copy(update={"port": port or free_port()})
         await self._stack.enter_async_context(listen(application(parts), config))
         return f"http://{config.host}:{config.port}"
 

@@ -15,6 +15,7 @@ from supervisor.core.text.visible import (
     call_name,
     call_text,
     call_value,
+    characters,
     escaped_json,
     json_text,
     one_line,
@@ -195,3 +196,29 @@ def read_back(shown: str) -> str:
         piece,
         shown,
     )
+
+
+def coded(length: int) -> str:
+    return f"xn--{('ü' * length).encode('punycode').decode()}"
+
+
+@pytest.mark.parametrize(
+    ("host", "shown"),
+    [
+        ("bücher.example", "xn--bcher-kva.example"),
+        # What is hidden in it, the user and the port are no part of the name that is asked for.
+        ("me@b\u00adücher.example:80", "xn--bcher-kva.example"),
+        ("ü" * 63, coded(63)),
+        ("ü" * 64, "too long for a host"),
+        (".".join(["ü" * 50] * 4 + ["ü" * 49]), ".".join([*[coded(50)] * 4, coded(49)])),
+        (".".join(["ü" * 50] * 5), "too long for a host"),
+    ],
+)
+def test_a_host_in_other_letters_is_shown_as_name_servers_receive_it(host: str, shown: str) -> None:
+    assert call_text(f"https://{host}/x").endswith(f"⟨punycode: {shown}⟩/x")
+
+
+def test_a_range_of_characters_has_both_ends_and_nothing_beside_them() -> None:
+    found = re.compile(f"[{characters('41-43 61 1F600-1F602')}]")
+    hits = [c for c in "@ABCD`ab\U0001f5ff\U0001f600\U0001f602\U0001f603-" if found.match(c)]
+    assert hits == [*"ABCa", "\U0001f600", "\U0001f602"]

@@ -45,6 +45,11 @@ def test_a_private_key_is_masked_before_its_end_has_come() -> None:
         # Of an output without line breaks no beginning is known.
         ("x" * 100_000 + "\n", ""),
         ("-" * 5000 + "\nend\n", "end"),
+        (f"{'-' * 3000}\n{'=' * 3000}\nend\n", f"{'=' * 160}\nend"),
+        ("  indented  \n", "  indented"),
+        ("a \rb\r\nc\n", "b\nc"),
+        # The first bytes of what is too long may be a part of a character.
+        (f"{'ü' * 160}\n{'ü' * 160}\nend\n", f"{'ü' * 87}\n{'ü' * 160}\nend"),
     ],
 )
 def test_complete_lines_with_something_to_see(output: str, shown: str) -> None:

@@ -122,6 +122,14 @@ def test_headers_urls_and_settings(text: str, secret: str) -> None:
     assert mask(text.format(secret)) == text.format(MASK)
 
 
+@pytest.mark.parametrize("login", ["me:hunter", "me:hunter2", "me:hunter22", "me:ÿÿÿ>>>???~~~"])
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
+def test_a_login_in_base64_with_its_padding_or_without(login: str, encode: Callable[[bytes], bytes]) -> None:
+    encoded = encode(login.encode()).decode()
+    for form in (encoded, encoded.rstrip("=")):
+        assert mask(f"it is basic {form} here") == f"it is basic {MASK} here"
+
+
 @pytest.mark.parametrize("text", WORDS)
 def test_other_words_stay(text: str) -> None:
     assert mask(text) == text

@@ -11,7 +11,7 @@ import pytest
 from supervisor.core.events.base import PauseReason
 from supervisor.core.state import CallPhase
 from supervisor.core.text import labels
-from supervisor.core.text.format import ago, clock, count, field, money, span, stamp, took, used
+from supervisor.core.text.format import ago, clock, count, field, minutes, money, span, stamp, took, used
 
 NOW = datetime(2026, 11, 25, 9, 30, 12, tzinfo=UTC)
 
@@ -19,6 +19,9 @@ NOW = datetime(2026, 11, 25, 9, 30, 12, tzinfo=UTC)
 def test_a_number_has_its_unit_in_the_right_form() -> None:
     assert [count(n, "step") for n in (0, 1, 2, 2000)] == ["0 steps", "1 step", "2 steps", "2,000 steps"]
     assert count(2, "reply", "replies") == "2 replies"
+    assert [minutes(n) for n in (0.5, 1, 29.98333, 30, 1471, 2e6)] == [
+        *("0.5 minutes", "1 minute", "29.9833 minutes", "30 minutes", "1,471 minutes", "2,000,000 minutes"),
+    ]
     assert [used(12, None), used(12, 40), used(1200, 2.5)] == ["12", "12 of 40", "1,200 of 2.5"]
 
 

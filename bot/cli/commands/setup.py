@@ -1,13 +1,15 @@
-"""`flagman personas | doctor`."""
+"""`flagman personas | doctor | setup`."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bot.cli.client import REFUSED, Json, carry_out, reach
+from bot.cli.client import REFUSED, Json, carry_out, reach, refuse
 
 if TYPE_CHECKING:
     from bot.sdk.http_backend import HttpBackend
@@ -79,6 +81,63 @@ def doctor(
                 note(finding)
             async for finding in reaching():
                 note(finding)
+        if json:
+            as_json([finding.row() for finding in found])
+        return REFUSED if any(finding.state == "wrong" for finding in found) else 0
+
+    carry_out(work)
+
+
+@app.command(rich_help_panel="Setup")
+def setup(
+    check: Annotated[
+        bool, typer.Option("--check", help="Ask nothing; look at the tokens that the environment has.")
+    ] = False,
+    place: Annotated[
+        str,
+        typer.Option(
+            "--to", help="The id of a channel with the bot, or of a person, for a message with a button."
+        ),
+    ] = "",
+    seconds: Annotated[
+        float, typer.Option("--wait", min=1, max=3600, help="How long to wait for the click and the rest.")
+    ] = 120,
+    url: Annotated[
+        str,
+        typer.Option(
+            "--url", help="The public https address of Flagman, for HTTP mode in place of Socket Mode."
+        ),
+    ] = "",
+    file: Annotated[
+        Path, typer.Option("--env", help="The file to which the tokens are written, if you agree.")
+    ] = Path(".env"),
+    json: Json = False,
+) -> None:
+    """Create the app in Slack, take its tokens one by one, and prove that all of it arrives.
+
+    The exit code is 1 when something is wrong. Nothing is written without your consent.
+    """
+
+    async def work() -> int:
+        from bot.cli.terminal import as_json, hint, is_terminal
+        from bot.setup.walk import Walk
+
+        found: list[Finding] = []
+
+        def note(finding: Finding) -> None:
+            found.append(finding)
+            if not json:
+                _show(finding)
+
+        asks = not check and not json
+        if asks and not is_terminal(sys.stdin):
+            refuse(
+                "This asks for tokens, so it needs a terminal; use --check to look at those of the environment.",
+                2,
+            )
+        ask = typer.prompt if asks else None
+        # A link is not broken into lines, so that it can be copied.
+        await Walk(note, typer.echo if asks else hint, ask, file, url, place, seconds).go()
         if json:
             as_json([finding.row() for finding in found])
         return REFUSED if any(finding.state == "wrong" for finding in found) else 0

@@ -48,7 +48,10 @@ class Arrangement:
         person = _made(seed.Person, before, body)
         self._workspace.put_person(person)
         self._tell()
-        return {"ok": True, "user": user_object(self._workspace, person)}
+        user = user_object(self._workspace, person)
+        if known:
+            self._playground.events.person_changed(user)
+        return {"ok": True, "user": user}
 
     async def _channel(self, request: web.Request) -> Json:
         body = await read_body(request)

@@ -82,6 +82,11 @@ class Events:
         }
         self._send("app_home_opened", event)
 
+    def person_changed(self, user: Json) -> None:
+        """Send the event of an account that was changed."""
+        event = {"type": "user_change", "user": user, "event_ts": self._workspace.next_ts()}
+        self._send("user_change", event)
+
     def stopped(self, channel: seed.Channel, thread_ts: str, user: str) -> None:
         """Send the event of a person stopping the agent session of a thread."""
         event = {

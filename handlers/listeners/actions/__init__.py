@@ -8,6 +8,7 @@ from handlers.action_ids import Action
 from handlers.listeners.actions import (
     allow,
     approval,
+    connections,
     edit_call,
     full_call,
     notifications,
@@ -59,3 +60,6 @@ def register(app: Router) -> None:
     app.action(Action.SNOOZE_MORNING, reminder.snooze_until_morning)
     app.action(Action.DISMISS, reminder.dismiss)
     app.action(Action.NOTIFY, notifications.open_form)
+    app.action(Action.CONNECT, connections.begin)
+    app.action(Action.CONNECT_OPEN, connections.opened)
+    app.action(Action.CONNECT_REMOVE, connections.remove)

@@ -24,7 +24,7 @@ async def run_command(
     if command.verb == "delegate":
         # It names a person by a mention, which has the id.
         command = replace(command, rest=str(body["text"]).strip().partition(" ")[2])
-    place = Place(str(body["channel_id"]), str(body["user_id"]))
+    place = Place(str(body["channel_id"]), str(body["user_id"]), team=flagman.team)
     if command.verb == "form":
         view = await launch_form(flagman, actor_of(body), place)
         await client.views_open(trigger_id=body["trigger_id"], view=view)

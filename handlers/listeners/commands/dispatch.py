@@ -9,6 +9,7 @@ from handlers.blocks.text import Block, escape, mrkdwn
 from handlers.context import ListenerContext
 from handlers.listeners.commands import (
     audit,
+    connections,
     delegate,
     files,
     fork,
@@ -113,6 +114,11 @@ async def _look(flagman: ListenerContext, command: Command, sessions: SessionSer
             return _blocks("Delegations", await delegate.delegate(flagman, command, sessions.actor))
         case "notify":
             return _say(await notify.notify(flagman, command, sessions.actor))
+        case "connect":
+            text, blocks = await connections.connect(flagman, command, sessions.actor)
+            return Answer(text, blocks)
+        case "connections":
+            return _blocks("Connections", await connections.connections(flagman, command, sessions.actor))
         case "grants":
             return _blocks("Grants", await grants.grants(flagman, command, sessions.actor))
         case "personas":

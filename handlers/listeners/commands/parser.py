@@ -12,7 +12,8 @@ from supervisor.core.errors import InvalidInput
 
 Verb = Literal[
     "launch", "list", "status", "log", "files", "pause", "resume", "remind", "cancel", "tell", "fork",
-    "schedule", "event", "audit", "delegate", "grants", "notify", "personas", "settings", "help",
+    "schedule", "event", "audit", "delegate", "grants", "notify", "connect",
+    "connections", "personas", "settings", "help",
     "form",
 ]  # fmt: skip
 VERBS: tuple[str, ...] = get_args(Verb)
@@ -20,6 +21,10 @@ INDEXES = ("all", "running", "paused", "ended")
 # Characters of a command; a message has at most 40,000.
 LONGEST = 40_000
 NEEDS_SESSION = {"status", "log", "files", "pause", "resume", "remind", "cancel", "tell", "fork"}
+# Verbs that read what follows them on their own.
+REST_VERBS = frozenset(
+    {"schedule", "event", "settings", "audit", "delegate", "grants", "notify", "connect", "connections"}
+)
 TIMED = {"pause", "resume", "remind"}
 _QUOTES = {'"': '"', "'": "'", "“": "”", "„": "“", "«": "»", "‘": "’"}
 _STEP = re.compile(r"at(?=\s|$)(?:\s+(?:step\s+)?(?P<step>\d{1,6})(?=\s|$))?", re.IGNORECASE)
@@ -106,7 +111,7 @@ def parse(text: str, *, thread_session: str = "", slash: str) -> Command:
         if which not in INDEXES:
             raise InvalidInput(f"List what? One of: {', '.join(f'`{slash} list {i}`' for i in INDEXES)}.")
         return Command("list", rest=which)
-    if verb in ("schedule", "event", "settings", "audit", "delegate", "grants", "notify"):
+    if verb in REST_VERBS:
         return Command(verb, rest=rest)  # type: ignore[arg-type]
     if verb in NEEDS_SESSION:
         command = _about_session(verb, rest, thread_session, slash)

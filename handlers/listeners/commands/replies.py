@@ -47,6 +47,8 @@ def help_text(slash: str) -> list[Block]:
             f"`{slash} tell <id> [as <persona>:] <words>`",
             f"`{slash} delegate @grace until friday` has Grace decide for you · `{slash} delegate list` · "
             f"`{slash} delegate drop <id>`",
+            f"`{slash} connect github` has agents use a server as you · `{slash} connections` · "
+            "`connections remove github`",
             f"`{slash} grants` lists what runs without asking · `{slash} grants revoke <id>`",
         ],
         ":calendar: *Times and events*": [

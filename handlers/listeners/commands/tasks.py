@@ -16,6 +16,7 @@ from handlers.listeners.commands.dispatch import Answer
 from handlers.listeners.commands.intent import Intent
 from handlers.origin import Place
 from handlers.quotes import SECONDS
+from handlers.team_ids import actor_id
 from handlers.users import UNREACHABLE, code_of
 from supervisor.contract.models import PersonaView
 from supervisor.contract.requests import LaunchRequest
@@ -38,6 +39,7 @@ class Task(Frozen):
     text: str
     channel: str
     user: str
+    team: str = ""
     thread_ts: str = ""
     delivery: str
     quoted: str = ""
@@ -45,7 +47,7 @@ class Task(Frozen):
 
     @property
     def place(self) -> Place:
-        return Place(self.channel, self.user, self.thread_ts)
+        return Place(self.channel, self.user, self.thread_ts, self.team)
 
 
 async def receive(
@@ -119,7 +121,7 @@ async def kept(flagman: ListenerContext, offer_id: str, actor: Actor) -> Task:
     if stored is None:
         raise InvalidInput("That was asked too long ago; write the task again.")
     task = Task.model_validate_json(stored)
-    if actor.id != f"slack:{task.user}":
+    if actor.id != actor_id(task.team, task.user):
         raise NotAllowed("Only who wrote the task chooses who does it.", what="choose who does this")
     return task
 

@@ -1,8 +1,8 @@
-"""Listeners for messages of people, for reactions, for the opening of the home tab, and for Slack's own Stop."""
+"""Listeners for messages of people, reactions, the opening of the home tab, Slack's own Stop, and accounts."""
 
 from __future__ import annotations
 
-from handlers.listeners.events import home, message, reaction, stop
+from handlers.listeners.events import home, message, people, reaction, stop
 from handlers.middleware import Router
 
 
@@ -12,3 +12,4 @@ def register(app: Router) -> None:
     app.event("app_home_opened", home.opened)
     app.event("reaction_added", reaction.added)
     app.event("agent_session_stopped", stop.stopped)
+    app.event("user_change", people.changed)

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 import logging
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -14,7 +15,9 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from handlers.context import ListenerContext
+from handlers.directories import WorkspaceGone
 from handlers.messages.home import HomeTab, Need, Scheduled, home
+from handlers.team_ids import bare, qualified, team_of
 from handlers.users import actor_of
 from storage.change_feed import ChangeFeed
 from storage.errors import StorageError
@@ -32,16 +35,22 @@ EVERY = 2.0
 AGAIN = 2.0
 # How long the person is shown what they decided.
 RECENT = timedelta(minutes=15)
+# The context and the client of a workspace by its key. Raises WorkspaceGone.
+At = Callable[[str], Awaitable[tuple[ListenerContext, AsyncWebClient]]]
 _log = logging.getLogger("flagman.home")
 
 
-async def opened(flagman: ListenerContext, event: dict[str, Any], client: AsyncWebClient) -> None:
+async def opened(
+    flagman: ListenerContext, body: dict[str, Any], event: dict[str, Any], client: AsyncWebClient
+) -> None:
     """Publish the tab of the person who opened it; the tab with messages has nothing to publish."""
     if event.get("tab") == "messages":
         return
     person, now = str(event["user"]), flagman.clock()
-    await flagman.rows.open_home(person, now.timestamp(), since=(now - KEPT).timestamp())
-    await client.views_publish(user_id=person, view=await home_view(flagman, actor_of({"event": event})))
+    await flagman.rows.open_home(
+        qualified(flagman.team, person), now.timestamp(), since=(now - KEPT).timestamp()
+    )
+    await client.views_publish(user_id=person, view=await home_view(flagman, actor_of(body)))
 
 
 async def home_view(flagman: ListenerContext, actor: Actor) -> dict[str, Any]:
@@ -97,30 +106,31 @@ def _scheduled(schedule: ScheduleView) -> Scheduled:
     )
 
 
-async def keep_current(flagman: ListenerContext, client: AsyncWebClient, feed: ChangeFeed) -> None:
-    """Publish the tabs again whose contents changed, until cancelled."""
+async def keep_current(flagman: ListenerContext, at: At, feed: ChangeFeed) -> None:
+    """Publish the tabs again whose contents changed, until cancelled; `at` finds the workspaces of people."""
     published: dict[str, str] = {}
     while True:
         try:
             async with feed.subscribe(pause=EVERY) as changes:
                 async for _ in changes:
-                    await _publish_changed(flagman, client, published)
+                    await _publish_changed(flagman, at, published)
         except StorageError as error:
             _log.info("home tabs are not kept current for now: %s", error)
         await asyncio.sleep(AGAIN)
 
 
-async def _publish_changed(
-    flagman: ListenerContext, client: AsyncWebClient, published: dict[str, str]
-) -> None:
+async def _publish_changed(flagman: ListenerContext, at: At, published: dict[str, str]) -> None:
     since = (flagman.clock() - KEPT).timestamp()
     for person in await flagman.rows.homes(since=since, most=MOST_KEPT):
         try:
-            view = await home_view(flagman, Actor(id=f"slack:{person}"))
+            here, client = await at(team_of(person))
+            view = await home_view(here, Actor(id=f"slack:{person}"))
             mark = hashlib.blake2b(json.dumps(view, sort_keys=True).encode(), digest_size=12).hexdigest()
             if published.get(person) != mark:
-                await client.views_publish(user_id=person, view=view)
+                await client.views_publish(user_id=bare(person), view=view)
                 published[person] = mark
+        except WorkspaceGone:
+            continue
         except (FlagmanError, SlackApiError, aiohttp.ClientError, TimeoutError) as error:
             # It is published again with the next change, or when the person opens it.
             _log.info("the home tab of %s is not current: %s", person, error)

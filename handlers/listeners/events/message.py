@@ -20,6 +20,7 @@ from handlers.listeners.events.addressee import addressee
 from handlers.origin import Place
 from handlers.private_answers import answer_privately
 from handlers.quotes import Unread, thread_before
+from handlers.team_ids import qualified
 from handlers.users import actor_of
 from supervisor.contract.models import SessionView
 from supervisor.contract.requests import ContextRequest
@@ -86,10 +87,14 @@ async def _receive(
     `text` is in Slack's markup; outside of the threads of sessions it is a command or a task.
     """
     channel, thread_ts = str(event["channel"]), str(event.get("thread_ts") or "")
-    delivery = f"{channel}:{event['ts']}"
+    delivery = f"{qualified(flagman.team, channel)}:{event['ts']}"
     if await flagman.rows.delivered(delivery):
         return
-    session_id = await flagman.rows.session_at(f"{channel}:{thread_ts}") if thread_ts else None
+    session_id = (
+        await flagman.rows.session_at(Place(channel, thread_ts=str(thread_ts), team=flagman.team).key)
+        if thread_ts
+        else None
+    )
     if not mentioned and not session_id:
         return
     text = await as_written(flagman, text) if mentioned else await flagman.people.readable(text)
@@ -155,9 +160,11 @@ async def _altered(flagman: ListenerContext, body: Body, event: Body, client: As
     old, new = (_MENTION.sub("", str(m.get("text") or "")) for m in (before, after))
     if not is_deleted and old == new:
         return
-    session_id = await flagman.rows.session_at(f"{channel}:{thread_ts}")
+    session_id = await flagman.rows.session_at(
+        Place(channel, thread_ts=str(thread_ts), team=flagman.team).key
+    )
     stamp = str(event.get("event_ts") or event.get("ts") or message["ts"])
-    delivery = f"{channel}:{stamp}"
+    delivery = f"{qualified(flagman.team, channel)}:{stamp}"
     if not session_id or await flagman.rows.delivered(delivery):
         return
     about = {**message, "channel": channel, "ts": stamp, "event_ts": stamp, "user": author}
@@ -200,7 +207,8 @@ async def _asked(
         channel=channel,
         user=str(event["user"]),
         thread_ts=thread_ts or stamp,
-        delivery=f"{channel}:{stamp}",
+        team=flagman.team,
+        delivery=f"{qualified(flagman.team, channel)}:{stamp}",
         quoted=quoted,
         files=files,
     )
@@ -216,7 +224,7 @@ async def _command(flagman: ListenerContext, body: Body, event: Body, text: str,
     actor = await flagman.people.named(actor_of(body))
     # A thread has one session; a second one begins its own thread.
     root = "" if session_id else str(event.get("thread_ts") or event["ts"])
-    place = Place(str(event["channel"]), str(event["user"]), root)
+    place = Place(str(event["channel"]), str(event["user"]), root, flagman.team)
     return await carry_out(flagman, command, actor, place, f"{event['channel']}:{event['ts']}")
 
 

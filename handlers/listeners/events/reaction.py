@@ -11,6 +11,7 @@ from handlers.action_ids import Action, Target
 from handlers.context import ListenerContext
 from handlers.middleware import message_of
 from handlers.private_answers import answer_privately
+from handlers.team_ids import qualified
 from handlers.users import actor_of
 from supervisor.contract.requests import DecisionRequest
 from supervisor.core.errors import FlagmanError, InvalidInput, LogUnreadable, SessionNotFound
@@ -39,11 +40,11 @@ async def added(
     if verdict is None or item.get("type") != "message" or event.get("item_user") != bot:
         return
     channel, ts, person = str(item["channel"]), str(item["ts"]), str(event["user"])
-    delivery = f"reaction:{channel}:{ts}:{person}:{event.get('event_ts')}"
+    delivery = f"reaction:{qualified(flagman.team, channel)}:{ts}:{person}:{event.get('event_ts')}"
     if person == bot or await flagman.rows.delivered(delivery):
         return
     message = await _message(client, channel, ts, bot)
-    target = _only_call(message)
+    target = _only_call(message) if _stands(message, str(event["reaction"]), person) else None
     session = await _allowing(flagman, target) if target else None
     if target and session:
         try:
@@ -65,6 +66,12 @@ async def _message(client: AsyncWebClient, channel: str, ts: str, bot: str) -> B
     )
     found = (one for one in answer.get("messages") or () if one.get("ts") == ts and one.get("user") == bot)
     return next(found, {})
+
+
+def _stands(message: Body, name: str, person: str) -> bool:
+    """Whether the person's reaction still stands; an event may come after it was removed."""
+    found = (one for one in message.get("reactions") or () if one.get("name") == name)
+    return any(person in one.get("users") or () for one in found)
 
 
 def _only_call(message: Body) -> Target | None:
@@ -124,7 +131,7 @@ async def _tell_once(
     person: str,
     error: FlagmanError,
 ) -> None:
-    mark = f"reaction told:{channel}:{message['ts']}:{person}"
+    mark = f"reaction told:{qualified(flagman.team, channel)}:{message['ts']}:{person}"
     if await flagman.rows.delivered(mark):
         return
     thread_ts = message.get("thread_ts")

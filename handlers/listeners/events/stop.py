@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from handlers.context import ListenerContext
+from handlers.origin import Place
+from handlers.team_ids import qualified
 from handlers.users import actor_of
 from supervisor.contract.requests import CancelRequest
 from supervisor.core.errors import InvalidInput
@@ -21,8 +23,8 @@ async def stopped(flagman: ListenerContext, body: dict[str, Any], event: dict[st
     Raises NotAllowed, AlreadyEnded or InvalidInput, which the person is told.
     """
     channel, thread_ts = str(event.get("channel") or ""), str(event.get("thread_ts") or "")
-    delivery = f"stop:{channel}:{event.get('event_ts')}"
-    session_id = await flagman.rows.session_at(f"{channel}:{thread_ts}")
+    delivery = f"stop:{qualified(flagman.team, channel)}:{event.get('event_ts')}"
+    session_id = await flagman.rows.session_at(Place(channel, thread_ts=thread_ts, team=flagman.team).key)
     if session_id is None or await flagman.rows.delivered(delivery):
         return
     pressed = datetime.fromtimestamp(float(event.get("event_ts") or 0), UTC)

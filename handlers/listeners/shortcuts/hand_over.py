@@ -12,7 +12,8 @@ from handlers.context import ListenerContext
 from handlers.listeners.commands import tasks
 from handlers.modals.hand_over import hand_over_modal
 from handlers.quotes import quoted
-from handlers.users import actor_of
+from handlers.team_ids import qualified
+from handlers.users import actor_of, user_of
 
 _OUTSIDE = (
     f":warning: {not_a_member('this conversation')} Until then the message goes along without its thread, and the card "
@@ -24,7 +25,7 @@ async def open_hand_over(
     flagman: ListenerContext, ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient
 ) -> None:
     """Keep the message, and open the form."""
-    message, channel, user = body["message"], str(body["channel"]["id"]), actor_of(body).id.partition(":")[2]
+    message, channel, user = body["message"], str(body["channel"]["id"]), user_of(actor_of(body))
     stamp = str(message.get("ts") or body.get("message_ts"))
     files, notes = tasks.attached(message)
     inside = await tasks.membership(client, channel) != "none"
@@ -32,8 +33,9 @@ async def open_hand_over(
         text="",
         channel=channel if inside else user,
         user=user,
+        team=flagman.team,
         thread_ts=str(message.get("thread_ts") or stamp) if inside else "",
-        delivery=f"handed:{channel}:{stamp}:{body.get('action_ts', '')}",
+        delivery=f"handed:{qualified(flagman.team, channel)}:{stamp}:{body.get('action_ts', '')}",
         quoted=await quoted(flagman.people, [{**message, "ts": stamp}], "a message that was handed over"),
         files=files,
     )

@@ -22,7 +22,9 @@ async def open_launch(flagman: ListenerContext, ack: AsyncAck, body: Body, clien
     """Open the form; a button may name a persona, and is in the channel in which the session shall be."""
     clicked = (body.get("actions") or [{}])[0]
     channel = str((body.get("channel") or {}).get("id") or "") if body.get("actions") else ""
-    view = await launch_form(flagman, actor_of(body), Place(channel), str(clicked.get("value") or ""))
+    view = await launch_form(
+        flagman, actor_of(body), Place(channel, team=flagman.team), str(clicked.get("value") or "")
+    )
     await client.views_open(trigger_id=body["trigger_id"], view=view)
     await ack()
 
@@ -40,7 +42,9 @@ async def launch_form(flagman: ListenerContext, actor: Actor, place: Place, chos
 async def choose_persona(flagman: ListenerContext, ack: AsyncAck, body: Body, client: AsyncWebClient) -> None:
     """Show the description and the limits of the persona that was selected; what was typed stays."""
     shown = body["view"]
-    view = launch_modal(flagman.supervisor.personas.all(), place_before(shown), chosen_persona(shown))
+    view = launch_modal(
+        flagman.supervisor.personas.all(), place_before(shown, flagman.team), chosen_persona(shown)
+    )
     try:
         await client.views_update(view_id=shown["id"], hash=shown.get("hash"), view=view)
     except SlackApiError as error:

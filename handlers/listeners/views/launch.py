@@ -24,7 +24,7 @@ async def launch(flagman: ListenerContext, ack: AsyncAck, body: Body, view: Body
     if not task.strip():
         await ack(response_action="errors", errors={"task": "Please write what the agent shall do."})
         return
-    sessions, place, limits = flagman.sessions(actor), place_of(view, actor), limits_of(view)
+    sessions, place, limits = flagman.sessions(actor), place_of(view, actor, flagman.team), limits_of(view)
     if place.shown and place.channel != place_before(view).channel:
         # Where the form was opened the person is already.
         await sessions.access.check_place(place.origin())

@@ -12,6 +12,7 @@ from typing import Any
 from handlers.blocks.text import escape
 from handlers.directory import SlackDirectory
 from handlers.messages.message import Message
+from handlers.team_ids import actor_id
 from handlers.users import UNREACHABLE
 from storage.errors import StorageError
 from supervisor.core.errors import FlagmanError
@@ -71,7 +72,9 @@ class Mentions:
                 return self._unmentioned
             self._read_at = time.monotonic()
             self._unmentioned = frozenset(
-                who.partition(":")[2] for who, one in chosen.items() if not one.mentioned
+                local
+                for who, one in chosen.items()
+                if not one.mentioned and (local := self._directory.local(who))
             )
         return self._unmentioned
 
@@ -86,7 +89,9 @@ class Mentions:
     async def _name(self, who: str) -> str:
         if who not in self._names:
             try:
-                self._names[who] = (await self._directory.identify(Actor(id=f"slack:{who}"))).name
+                self._names[who] = (
+                    await self._directory.identify(Actor(id=actor_id(self._directory.team, who)))
+                ).name
             except FlagmanError:
                 return who
         return self._names[who] or who

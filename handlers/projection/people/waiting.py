@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -20,6 +21,7 @@ from handlers.projection.permalinks import address_of
 from handlers.projection.refusals import MessageDeleted, RetryLater, SlackRejected
 from handlers.projection.slack_client import SlackSender
 from handlers.projection.turns import Rank
+from handlers.team_ids import bare, team_of
 from handlers.users import People, ZoneUnknown
 from storage.change_feed import ChangeFeed
 from storage.connection import end
@@ -75,7 +77,7 @@ class _Shown:
 
 
 class WaitingMessages:
-    """Brings the messages of all people up to date; `workspace` is its address, for links."""
+    """Brings the messages of all people of a workspace up to date; `workspace` is its address, for links."""
 
     def __init__(
         self,
@@ -88,10 +90,11 @@ class WaitingMessages:
         slash: str,
         clock: Callable[[], datetime],
         workspace: str = "",
+        team: str = "",
     ) -> None:
         self._services, self._sender, self._rows, self._told = services, sender, rows, told
         self._people, self._mask, self._slash, self._clock = people, mask, slash, clock
-        self._workspace = workspace
+        self._workspace, self._team = workspace, team
         self._closed: dict[str, float] = {}
 
     async def keep(self, feed: ChangeFeed) -> None:
@@ -121,7 +124,7 @@ class WaitingMessages:
             return LOOK
         due = LOOK
         for person, preference in chosen.items():
-            if preference.direct or person in rows:
+            if team_of(person) == self._team and (preference.direct or person in rows):
                 due = min(due, await self._tried(person, preference, rows.get(person)))
         return max(due, 0.05)
 
@@ -136,6 +139,8 @@ class WaitingMessages:
         except SlackRejected as refused:
             _log.warning("%s takes no direct message: %s", person, refused)
             self._closed[person] = now + AGAIN
+            with suppress(StorageError):
+                await self._services.notifications.note_reached(person, preference, reached=False)
             return AGAIN
         except (FlagmanError, StorageError) as error:
             _log.info("the message on what waits for %s is not current: %s", person, error)
@@ -156,7 +161,9 @@ class WaitingMessages:
         if set(shown.items) - set(row.items):
             left = (await self._next_post(person, preference, row, now) - now).total_seconds()
             if left <= 0:
-                return await self._post(person, row, shown, stored)
+                due = await self._post(person, row, shown, stored)
+                await self._services.notifications.note_reached(person, preference, reached=True)
+                return due
             due = left
         if row.ts and row.shows != shown.message.fingerprint:
             await self._update(person, row, shown, stored or row)
@@ -175,7 +182,7 @@ class WaitingMessages:
 
     async def _post(self, person: str, row: Told, shown: _Shown, stored: Told | None) -> float:
         now = self._clock().timestamp()
-        channel = row.channel or await self._sender.direct(person.partition(":")[2])
+        channel = row.channel or await self._sender.direct(bare(person))
         key = f"{MARK}:{person}"
         await self._sender.reserve_post(channel, MARK, key, Rank.REQUEST)
         claimed = row.model_copy(update={"channel": channel, "posting": now + POSTING})

@@ -39,6 +39,7 @@ _TRIGGERS: Mapping[Kind, Waker] = {
     "cron": "clock",
     "children": "children",
     "parent": "parent",
+    "connection": "connection",
     "manual": "manual",
 }
 _TOO_MANY = f"A session may wait for at most {MAX_CONDITIONS} things at once."
@@ -197,7 +198,7 @@ def _came(session: Session, trigger: Trigger, data: Any) -> str:
         return str(condition)
     if named_condition(session, trigger, None):
         raise IllegalEvent(
-            f"This data is not what the session waits for by a {trigger}; resume it without a trigger."
+            f"This data is not that of the {trigger} that the session waits for; resume it without a trigger."
         )
     awaited = ", ".join(f"`{condition}`" for _, condition in session.waits) or "a person only"
     raise IllegalEvent(

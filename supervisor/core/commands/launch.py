@@ -134,7 +134,8 @@ def fork(
 def _files(source: Session, then: Session, log: Sequence[Event]) -> Inherited | None:
     """Return the files of a copy: those that the source had written by then, and those that it had begun with."""
     given = [path if i.into == "." else f"{i.into}/{path}" for i in then.inherited for path in i.paths]
-    paths = tuple(dict.fromkeys((*(p for p in given if then.files.get(p, True)), *then.artifacts)))
+    removed = {path for step in then.steps for call in step.calls for path in call.removed}
+    paths = tuple(dict.fromkeys((*(path for path in given if path not in removed), *then.artifacts)))
     if not paths:
         return None
     # The files of a copy in which no tool has run are still in the folder of its own source.

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
 from supervisor.core.errors import InvalidInput
 from supervisor.core.messages import Frozen
 from supervisor.core.persona import Budgets
-from supervisor.core.text.format import count, money
+from supervisor.core.text.format import count, minutes, money
 
 LimitName = Literal["steps", "usd", "minutes"]
 LIMITS: tuple[LimitName, ...] = ("steps", "usd", "minutes")
@@ -42,13 +42,20 @@ class Limits(Frozen):
 
 
 def limits_of(budgets: Budgets) -> Limits:
-    return Limits(**{name: getattr(budgets, field) for name, field in _BUDGET.items()})
+    """The limits of a persona, which may be above the most that a launch can ask for."""
+    return _unbounded({name: getattr(budgets, field) for name, field in _BUDGET.items()})
 
 
 def strictest(*limits: Limits) -> Limits:
     """The lowest of each limit."""
     given = [one.given for one in limits]
-    return Limits(**{name: min((one[name] for one in given if name in one), default=None) for name in LIMITS})
+    return _unbounded(
+        {name: min((one[name] for one in given if name in one), default=None) for name in LIMITS}
+    )
+
+
+def _unbounded(values: Mapping[str, Any]) -> Limits:
+    return Limits().model_copy(update=values)
 
 
 def within(budgets: Budgets, limits: Limits) -> Budgets:
@@ -89,4 +96,4 @@ def limit_text(name: LimitName, value: int | Decimal | float) -> str:
         return count(int(value), "step")
     if name == "usd":
         return money(Decimal(value))
-    return "1 minute" if value == 1 else f"{value:g} minutes"
+    return minutes(float(value))

@@ -23,19 +23,28 @@ PauseReason = Literal[
     "context_budget_exceeded",
     "budget_exceeded",
     "outcome_unknown",
+    "connection_required",
     "parent_paused",
     "manual",
 ]
 
 Trigger = Literal["manual", "webhook", "event", "clock", "token", "children"]
-# What ends a pause besides: its approval, and the end of the pause of the session that launched this one.
-Waker = Trigger | Literal["approval", "parent"]
+# What ends a pause besides: its approval, the end of the pause of the session that launched this one, and a connection
+# that a person made.
+Waker = Trigger | Literal["approval", "parent", "connection"]
 
 # The name by which rules and decisions know a pause that waits for an approval.
 APPROVAL = "approval"
 WAIT_FOR, GIVE_UP, NOTE_DECISION = "wait_for", "give_up", "note_decision"
 # Calls that are entered when all other calls of their turn have a result.
 DEFERRED_TOOLS = frozenset({WAIT_FOR, GIVE_UP})
+# In an origin, the workspace to which the session or schedule belongs.
+WORKSPACE = "workspace"
+
+
+def workspace_of(origin: Json) -> str:
+    """Return the workspace in an origin; empty for the first one, of which stored origins say nothing."""
+    return str(origin.get(WORKSPACE) or "")
 
 
 # `member` is a full member of the own workspace or of an admitted one; a `key` or another program is a `program`.
@@ -44,6 +53,8 @@ ActorKind = Literal["member", "guest", "external", "bot", "deactivated", "progra
 
 class Actor(Frozen):
     """Who acts: `slack:U…`, `api:<key>`, `agent:<session>`, `clock` or `system`, with what is known of it.
+
+    The id of a person counts in their workspace only: outside of the first one it is `slack:T…/U…`, not `slack:U…`.
 
     `groups` are those of a policy that the person is a member of, `teams` the workspaces of the person. `owner` is the
     person whose key it is: what the key does counts as done by that person. `sees` tells whether the session acted upon
@@ -78,6 +89,12 @@ class Actor(Frozen):
     def person(self) -> str:
         """The id of the person who acts; that of the key where it has no owner."""
         return self.owner or self.id
+
+    @property
+    def workspace(self) -> str | None:
+        """The workspace of the person who acts, empty for the first one; None for a program of its own."""
+        kind, _, ident = self.person.partition(":")
+        return ident.rpartition("/")[0] if kind == "slack" else None
 
 
 SYSTEM = Actor(id="system", kind="program")

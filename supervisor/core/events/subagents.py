@@ -28,7 +28,8 @@ class Lineage(Frozen):
     """The origin of a sub-agent: the session `parent`, for its call `call_id`, as the subtask `name`.
 
     `root` is the session that a person launched, `requesters` are those who asked for it, `folder` is where it
-    works, inside the folder of its parent; `inputs` are the files of the sub-agents it depends on.
+    works, inside the folder of its parent; `inputs` are the files of the sub-agents it depends on. `person` is who
+    launched the root, as whom it uses servers that are connected by each person; empty in earlier logs, and for none.
     """
 
     parent: str
@@ -39,6 +40,7 @@ class Lineage(Frozen):
     requesters: tuple[str, ...]
     folder: str
     inputs: tuple[Inherited, ...] = ()
+    person: str = ""
 
 
 def child_folder(name: str, child_id: str) -> str:

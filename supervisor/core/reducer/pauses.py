@@ -106,7 +106,8 @@ def wake_text(event: Resumed) -> str:
     """Return the reason of a resume as text for the model, in which data from outside is marked."""
     what = f" ({event.condition})" if event.condition else ""
     # The context of an approval already says this.
-    parts = [] if event.trigger in ("manual", "parent", APPROVAL) else [f"Resumed by {event.trigger}{what}."]
+    silent = event.trigger in ("manual", "parent", "connection", APPROVAL)
+    parts = [] if silent else [f"Resumed by {event.trigger}{what}."]
     if parts and event.condition and not event.delivery and event.by.partition(":")[0] in PERSONS:
         # Nothing came: who resumed it says that it did.
         parts = [f"Resumed by {event.by_name or event.by}, who says that this came: {event.condition}."]

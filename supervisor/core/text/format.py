@@ -93,6 +93,11 @@ def money(cost: Decimal, *, unpriced: bool = False) -> str:
     return f"{'at least ' if unpriced else ''}${whole}.{cents:0<2}"
 
 
+def minutes(number: float) -> str:
+    """Return `1 minute`, `1.5 minutes`, `1,000,000 minutes`, with at most four decimals."""
+    return "1 minute" if number == 1 else f"{round(number, 4):,.10g} minutes"
+
+
 def used(number: int, limit: float | None) -> str:
     """Return `12`, or `12 of 40` where there is a limit."""
     if limit is None:

@@ -16,6 +16,7 @@ WAITING: dict[PauseReason, str] = {
     "context_budget_exceeded": "paused: context limit reached",
     "budget_exceeded": "paused: budget limit reached",
     "outcome_unknown": "outcome of a call unknown",
+    "connection_required": "waiting for a connection",
     "parent_paused": "paused with its coordinator",
     "manual": "paused",
 }
@@ -30,6 +31,7 @@ WAITING_BEFORE_4: dict[PauseReason, str] = {
     "context_budget_exceeded": "stopped: the context is full",
     "budget_exceeded": "stopped: a budget is used up",
     "outcome_unknown": "waiting for word on a call that was cut off",
+    "connection_required": "waiting for a connection",
     "parent_paused": "paused with its coordinator",
     "manual": "paused by hand",
 }

@@ -50,6 +50,12 @@ class Masker:
             self._granted |= new
             self._prepare()
 
+    def forget(self, granted: Iterable[str]) -> None:
+        """Mask these values no longer, which were learned before and are of no use to anybody any more."""
+        if gone := self._granted & frozenset(granted):
+            self._granted -= gone
+            self._prepare()
+
     def _prepare(self) -> None:
         sure = {s for s in self._secrets if len(s) >= _SHORTEST}
         known = sorted(sure | {s for s in self._granted if len(s) >= _SHORTEST}, key=len, reverse=True)

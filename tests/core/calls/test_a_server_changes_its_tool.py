@@ -63,6 +63,14 @@ def test_the_digest_of_a_call_covers_what_the_server_says() -> None:
     assert tool_call(tool="host__run", arguments={"command": "ls"}).digest != call().digest
 
 
+def test_people_compare_the_two_definitions_line_by_line() -> None:
+    assert CHANGED.changes_from(DEFINITION).split("\n") == [
+        *("--- before", "+++ now", "@@ -1,5 +1,5 @@", " host: run", " ", "-Runs it.", "+Runs it everywhere."),
+        *(" ", " {"),
+    ]
+    assert CHANGED.changes_from(CHANGED) == ""
+
+
 @pytest.mark.parametrize("mode", ["allow", "ask"])
 def test_people_are_asked_anew_whatever_the_rule_says(mode: Any) -> None:
     allowed = ApprovalRule(tool="host__*", mode=mode)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from supervisor.core.errors import InvalidInput
 from supervisor.core.messages import Json
@@ -163,3 +165,24 @@ def test_a_long_text_is_matched_in_a_time_that_grows_with_it() -> None:
     text = "a-" * 50_000
     assert matches("tool", {"v": "*a*a*a*a*a*a*a*a*a*-"}, {"v": text})
     assert not matches("tool", {"v": "*a*a*a*a*a*a*a*a*a*b"}, {"v": text})
+
+
+@pytest.mark.parametrize(
+    ("before", "holds"),
+    [
+        ('"kubectl" get ', True), ("kube\\ctl get ", True), ("echo X; ls ", True), ("a$X ls ", False),
+        ("echo X; sudo ", False), ('bash -c "x;sudo ', False), ('bash -c "x|ls ', True), ("echo # ; sudo ", False),
+    ],
+)  # fmt: skip
+def test_words_are_those_of_the_shell(before: str, holds: bool) -> None:
+    assert names_program(before) is holds
+
+
+@given(st.text(alphabet="ls ab./*=|;'\n", max_size=12) | st.sampled_from(["sudo", " ls x", "env A=b"]))
+def test_what_is_suggested_can_be_used_and_matches_the_call(command: str) -> None:
+    for tool, name in (("shell", "command"), ("http_request", "url"), ("read_file", "path")):
+        found = suggest(tool, {name: command})
+        assert check_patterns(tool, found) == found
+        assert matches(tool, found, {name: command})
+    assert suggest("shell", {"command": "kubectl get pods"}) == {"command": "kubectl get *"}
+    assert suggest("shell", {"command": "cat ../x y"}) == {"command": "cat ../x y"}

@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
+from supervisor.core.comparisons import Comparison
 from supervisor.core.digest import call_digest
 from supervisor.core.errors import AlreadyDecided, AlreadyEnded, FlagmanError, IllegalEvent, NotAllowed
 from supervisor.core.events import Actor
 from supervisor.core.persona import ApprovalRule, Approvers, Persona
-from supervisor.core.policy import evaluate, right_to_decide
+from supervisor.core.policy import evaluate, explain, right_to_decide
 from supervisor.core.reducer import apply, fold
+from supervisor.core.rules.hours import Hours
 from supervisor.core.state import Session
 from tests.core.build import (
     ALICE,
@@ -249,3 +251,36 @@ def test_a_decision_that_comes_before_the_question_is_refused() -> None:
     session = fold(SID, [launched(), responded(tool_call())])
     with pytest.raises(IllegalEvent, match="not shown to anybody yet"):
         apply(SID, session, decided(session, BOB))
+
+
+def test_an_explanation_says_of_each_rule_why_it_decides_or_not() -> None:
+    """It is about the rules of the persona itself, at the time and with the arguments that are given."""
+    hours = Hours.model_validate({"from": "09:00", "to": "10:00", "zone": "UTC"})
+    schema = {"properties": {"command": {"const": "ls"}}, "required": ["command"]}
+    own = persona(
+        ApprovalRule(tool="deploy", mode="deny"),
+        ApprovalRule(tool="shell", mode="allow", arguments=schema, hours=hours),
+        ApprovalRule(tool="shell", mode="ask", when={"cwd": Comparison(within="docs")}, approvers=OPS),
+        ApprovalRule(tool="*", mode="deny"),
+    ).model_copy(update={"under": persona(ApprovalRule(tool="*", mode="deny", reason="Never"))})
+    hour = f"it is within {hours}"
+    first = explain(own, "shell", {"command": "ls"}, changes=True, at=AT)
+    assert (first.rule, first.decision.mode) == (2, "allow")
+    assert first.rules == {
+        1: ("it is for `deploy`",),
+        2: ("the arguments fit the schema: yes", f"{hour}: yes"),
+    }
+    later = explain(own, "shell", {"command": "ls"}, changes=True, at=AT + timedelta(hours=2))
+    assert (later.rule, later.decision.rules) == (3, (OPS,))
+    assert later.rules[2] == ("the arguments fit the schema: yes", f"{hour}: no")
+    assert later.rules[3] == ('`cwd` is {"within": "docs"}: it cannot be compared, and so it counts as yes',)
+    untold = explain(own, "shell", {"command": "rm", "cwd": "src"}, changes=True)
+    assert (untold.rule, untold.decision.mode) == (4, "deny")
+    assert untold.rules[2] == (
+        "the arguments fit the schema: no",
+        f"{hour}: it cannot be compared, and so it counts as no",
+    )
+    assert untold.rules[4] == ("it is for `*`, whatever the arguments",)
+    for changes, mode in ((True, "ask"), (False, "allow")):
+        none = explain(persona(), "shell", {}, changes=changes)
+        assert (none.rule, none.decision.mode, none.rules) == (None, mode, {})

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import product
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from supervisor.core.comparisons import Comparison
@@ -203,3 +206,89 @@ def test_the_approvers_of_a_place_hold_for_what_a_sub_agent_asks_for() -> None:
     decision = evaluate(below, "shell", {}, changes=True)
     assert (decision.mode, decision.rules) == ("ask", (place,))
     assert evaluate(top, "shell", {}, changes=True).mode == "allow"
+
+
+DAYS = ["MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN"]
+
+
+@pytest.mark.parametrize(("first", "last"), list(product(range(7), range(7))))
+def test_a_range_of_days_goes_on_from_sunday_to_monday(first: int, last: int) -> None:
+    hours = Hours(days=f"{DAYS[first].lower()} - {DAYS[last]}, {DAYS[first]}", zone="UTC")
+    assert hours.days == f"{DAYS[first]}-{DAYS[last]},{DAYS[first]}"
+    inside = {(first + n) % 7 for n in range((last - first) % 7 + 1)}
+    monday = at("2026-11-30T12:00")
+    assert [n for n in range(7) if hours.holds(monday + timedelta(days=n))] == sorted(inside)
+
+
+def test_days_are_each_of_those_that_are_named_and_the_hours_of_a_night_begin_with_their_first_minute() -> (
+    None
+):
+    hours = Hours.model_validate({**NIGHT, "days": "FRI, MON"})
+    friday = at("2026-12-04T22:00")
+    assert [hours.holds(friday + timedelta(minutes=n)) for n in (-1, 0)] == [False, True]
+    assert hours.holds(at("2026-11-30T22:00"))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"days": "FOO"}, "write days like MON-FRI or MON,WED,SAT"),
+        ({"days": "FOO-MON"}, "write days like MON-FRI or MON,WED,SAT"),
+        ({"zone": "Mars/Base"}, "“Mars/Base” is no time zone; write one like Europe/Berlin."),
+        ({"from": "9:00"}, 'write a time in quotes, from "00:00" to "24:00"'),
+    ],
+)
+def test_what_are_no_hours_says_what_to_write(wrong: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        Hours.model_validate({**OFFICE, **wrong})
+    assert said in str(refused.value)
+
+
+LIMIT = st.none() | st.sampled_from([n / 2 for n in range(-4, 9)])
+
+
+@given(st.fixed_dictionaries({name: LIMIT for name in ("gt", "ge", "lt", "le")}))
+def test_limits_exclude_each_other_where_no_number_is_within_them(limits: dict[str, float | None]) -> None:
+    comparison = {name: limit for name, limit in limits.items() if limit is not None}
+    if not comparison:
+        return
+    found = Comparison.model_validate(comparison)
+    quarters = [n / 4 for n in range(-20, 40)]
+    possible = [number for number in quarters if found.holds(number)]
+    assert bool(found.contradiction()) is (not possible)
+    assert bool(found.contradiction(whole=True)) is (not [n for n in possible if n == int(n)])
+
+
+@pytest.mark.parametrize(
+    ("comparison", "said"),
+    [
+        ({"gt": 3, "lt": 1}, "no number is within these limits"),
+        ({"gt": 3, "within": "docs"}, "no value is a number and a text"),
+        ({"in": [1, 2], "gt": 4}, "none of the values that it names is as the rest says"),
+    ],
+)
+def test_a_contradiction_is_said(comparison: dict[str, Any], said: str) -> None:
+    assert Comparison.model_validate(comparison).contradiction() == said
+
+
+@pytest.mark.parametrize(
+    ("comparison", "said"),
+    [
+        ({"within": "../x"}, "it is a folder below that of the session, without `..`"),
+        ({"matches": "("}, "it is no regular expression (missing )"),
+    ],
+)
+def test_what_cannot_be_compared_with_says_why(comparison: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        Comparison.model_validate(comparison)
+    assert said in str(refused.value)
+
+
+def test_the_case_of_a_host_does_not_matter() -> None:
+    for comparison in ({"eq": "Example.COM"}, {"in": [None, "Example.COM"]}, {"matches": r"EXAMPLE\.com"}):
+        found = Comparison.model_validate(comparison).of_a_host()
+        assert (found.holds("example.com"), found.holds("example.org") is True) == (True, False)
+
+
+def test_a_comparison_is_shown_as_it_was_written() -> None:
+    assert str(Comparison.model_validate({"in": ["für", 2], "gt": 1.0})) == '{"gt": 1, "in": ["für", 2]}'

@@ -36,12 +36,18 @@ def test_a_resume_says_what_made_it() -> None:
 
 
 def test_a_trigger_is_one_that_the_session_waits_for() -> None:
-    with pytest.raises(IllegalEvent, match="This data is not what the session waits for by a event"):
+    with pytest.raises(IllegalEvent, match="This data is not that of the event that the session waits for"):
         resume(paused(BUILT), CAROL, LATER, trigger="event", data={"env": "test"})
     assert resume(paused(BUILT), CAROL, LATER, trigger="event")
-    for waits in (paused(), paused(NOON)):
-        with pytest.raises(IllegalEvent, match="waits for no webhook, but for"):
+    for waits, awaited in ((paused(), "a person only"), (paused(NOON, BUILT), f"`{NOON}`, `{BUILT}`")):
+        with pytest.raises(IllegalEvent) as refused:
             resume(waits, CAROL, LATER, trigger="webhook")
+        assert str(refused.value) == (
+            f"This session waits for no webhook, but for {awaited}; "
+            "name what came, or resume it without a trigger."
+        )
+    (by_token,) = resume(paused(NOON), CAROL, LATER, trigger="token")
+    assert by_token == Resumed(**by(CAROL, LATER), trigger="token")
     signal = Signal("webhook", "approval", {"event": "approval_received"}, "d1")
     asked = parse_condition('webhook: approval where event == "approval_received"', now=AT)
     assert wake(paused(asked), signal, SYSTEM, LATER)

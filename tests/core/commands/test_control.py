@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -217,7 +218,7 @@ def test_what_to_do_instead_of_resuming_is_said(session: Session, sentence: str)
     for refuse in tries:
         with pytest.raises(IllegalEvent) as refused:
             refuse()
-        assert sentence in str(refused.value)
+        assert re.fullmatch(rf"(This session|That pause) .*{re.escape(sentence)}.*\.", str(refused.value))
 
 
 # wake
@@ -256,6 +257,17 @@ def test_a_signal_wakes_who_waits_for_it(condition: Condition, signal: Signal, t
 )
 def test_other_signals_wake_nobody(signal: Signal) -> None:
     assert wake(paused(GO, BUILT, NOON), signal, PIPELINE, LATER) == []
+
+
+@pytest.mark.parametrize("condition", [APPROVAL, Manual(type="manual"), GO, NOON])
+def test_the_ends_of_sub_agents_wake_only_who_waits_for_them(condition: Condition) -> None:
+    assert wake(paused(condition), Signal("children"), PIPELINE, LATER) == []
+    assert wake(paused(condition, CHILDREN), Signal("children"), PIPELINE, LATER)
+
+
+def test_a_wait_that_a_person_ends_says_so_and_by_whom() -> None:
+    _, ended = resume(sleeping(), CAROL, LATER)
+    assert ended == WaitEnded(**by(CAROL, LATER), call_id="1.1", content="A person resumed the session.")
 
 
 def test_the_condition_that_came_true_is_named() -> None:
@@ -317,5 +329,6 @@ def test_a_session_is_cancelled_with_a_reason() -> None:
         events = cancel(session, BOB, LATER, reason=" enough ")
         assert events == [Cancelled(**by(BOB, LATER), reason="enough")]
         assert after(session, events).status == "cancelled"
+    assert cancel(START, BOB, LATER) == [Cancelled(**by(BOB, LATER))]
     with pytest.raises(InvalidInput, match="The reason is too long"):
         cancel(START, BOB, LATER, reason="x" * 20_001)

@@ -10,6 +10,7 @@ from supervisor.core.commands.conversation import (
     MOST_RECORDED,
     Given,
     answer,
+    given,
     heard,
     note_refusal,
     refused,
@@ -19,16 +20,21 @@ from supervisor.core.commands.conversation import (
 from supervisor.core.conditions import OnEvent, Webhook
 from supervisor.core.errors import IllegalEvent, InvalidInput, LimitReached
 from supervisor.core.events import (
+    ActionRefused,
     Actor,
     ApprovalWithdrawn,
     ContextAdded,
     Event,
+    FilesTaken,
     GivenFile,
+    LostFile,
     Paused,
     QuestionAnswered,
     QuestionAsked,
+    TakenFile,
 )
 from supervisor.core.reducer import fold
+from supervisor.core.reducer.session import MOST_REFUSALS
 from supervisor.core.state import Session
 from supervisor.core.triggers import Signal
 from tests.core.build import (
@@ -180,6 +186,10 @@ def test_a_session_takes_so_many_files() -> None:
     assert tell(full, "", BOB, AT, kind="reply", files=[PLAN])
     with pytest.raises(LimitReached, match="has 99 attached files, and may have 100; nothing was added"):
         tell(full, "", BOB, AT, kind="reply", files=[PLAN] * 2)
+    asked = fold(SID, tell(asking(), "", BOB, AT, kind="reply", files=[PLAN] * 99), asking())
+    for session, instead in ((full, True), (asked, False)):
+        with pytest.raises(LimitReached):
+            tell(session, "This", BOB, AT, kind="reply", files=[PLAN] * 2, instead=instead)
 
 
 def test_what_was_too_large_is_noted_where_it_is_waited_for_once_in_ten_minutes() -> None:
@@ -216,3 +226,39 @@ def test_a_refusal_is_recorded_once_in_ten_minutes_for_each_attempt_and_actor() 
     assert refused(after, "cancel", "You may not.", "", BOB, later)
     assert refused(after, "pause", "You may not.", "", BOB, soon)
     assert refused(after, "cancel", "You may not.", "", CAROL, soon)
+
+
+def test_a_refusal_names_its_call_and_others_wait_until_the_oldest_is_ten_minutes_old() -> None:
+    session = fold(SID, [launched()])
+    for number in range(MOST_REFUSALS):
+        who = Actor(id=f"slack:U{number}")
+        (event,) = refused(session, "approve", "No.", "1.1", who, AT + timedelta(seconds=number))
+        assert event == ActionRefused(
+            **by(who, AT + timedelta(seconds=number)), attempt="approve", problem="No.", about="1.1"
+        )
+        session = fold(SID, [event], session)
+    another = Actor(id="slack:U99")
+    for seconds, recorded in ((599, False), (600, True)):
+        found = refused(session, "approve", "No.", "", another, AT + timedelta(seconds=seconds))
+        assert bool(found) is recorded
+
+
+def test_what_the_agent_reads_of_attached_files() -> None:
+    both = FilesTaken(
+        **by(),
+        taken=(TakenFile(source="F1", path="a.txt", size=1), TakenFile(source="F2", path="b.txt", size=2048)),
+        lost=(LostFile(source="F3", name="c.iso", problem="it is too large"),),
+    )
+    there = "In your folder are now, as people attached them: `a.txt` (1 byte), `b.txt` (2,048 bytes)."
+    elsewhere = "Attached, but not in your folder: c.iso: it is too large"
+    for event, said in (
+        (both, f"{there}\n{elsewhere}"),
+        (both.model_copy(update={"lost": ()}), there),
+        (both.model_copy(update={"taken": ()}), elsewhere),
+    ):
+        assert [note.text for note in fold(SID, [launched(), event]).inbox] == [said]
+
+
+def test_no_note_names_a_persona_unless_one_gave_it() -> None:
+    (words,) = given(None, "Mind", [], "command", BOB, AT)
+    assert words == ContextAdded(**by(BOB), text="Mind", kind="command")

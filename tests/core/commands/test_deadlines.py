@@ -8,7 +8,9 @@ import pytest
 
 from supervisor.core.audit.rows import LogReading
 from supervisor.core.commands.approvals import Seen, Verdict, decide, edit, withdraw
+from supervisor.core.commands.control import pause, resume
 from supervisor.core.commands.deadlines import MOST_REMINDERS, deadlines, pass_deadlines
+from supervisor.core.conditions import Manual
 from supervisor.core.control import CallModel, Wait, next_action
 from supervisor.core.errors import AlreadyEnded, IllegalEvent, InvalidInput, NotAllowed
 from supervisor.core.events import Actor, ApprovalOverdue, ApprovalRequested, Event, ToolCall
@@ -190,3 +192,65 @@ def test_the_audit_has_a_row_for_each_call_of_one_event() -> None:
     assert [row.kind for row in reading.rows] == ["escalate", "escalate", "expire", "expire"]
     assert len({row.key for row in reading.rows}) == 4
     assert all(CAROL.id in row.rules[0].users for row in reading.rows[2:])
+
+
+def test_a_pause_reminds_and_escalates_but_never_expires() -> None:
+    rule = Approvers(
+        users=(BOB.id,), remind=HOUR, expire=HOUR, escalate=Escalation(after=2 * HOUR, users=("U9",))
+    )
+    start = fold(SID, [launched()])
+    waits = pause(start, BOB, AT, conditions=[Manual(type="approval")], approvers=[rule])
+    session, steps = fold(SID, waits, start), []
+    for hour in (1, 2, 3):
+        session, events = passed(session, AT + hour * HOUR)
+        steps += [
+            (event.type, event.call_ids, event.step) for event in events if isinstance(event, ApprovalOverdue)
+        ]
+    assert steps == [("ApprovalOverdue", ("p1",), step) for step in ("remind", "escalate", "remind")]
+    assert session.approval
+    assert (session.approval.reminded, session.approval.call.rules[0].users) == (2, (BOB.id, "U9"))
+    assert not list(deadlines(fold(SID, resume(session, BOB, AT), session)))
+
+
+def test_of_deadlines_at_one_time_escalation_comes_before_reminding() -> None:
+    """Calls that pass one together are in one event, and a pause beside them is in one of its own."""
+    rule = Approvers(remind=HOUR, escalate=Escalation(after=HOUR, users=("U9",)))
+    calls = [tool_call(f"1.{n}", approvers=one) for n, one in enumerate((rule, STRICT, rule, rule), start=1)]
+    asked = ApprovalRequested(**by(), request_id="r1", call_ids=tuple(call.call_id for call in calls))
+    session = fold(SID, [launched(), responded(*calls), asked])
+    waits = pause(session, BOB, AT, conditions=[Manual(type="approval")], approvers=[rule])
+    session = fold(SID, waits, session)
+    assert len({deadline.name for deadline in deadlines(session)}) == 5
+    session, events = passed(session, AT + HOUR)
+    assert [(event.step, event.call_ids) for event in events if isinstance(event, ApprovalOverdue)] == [
+        ("escalate", ("1.1", "1.3", "1.4")),
+        ("escalate", ("p1",)),
+        ("remind", ("1.2",)),
+    ]
+    assert [call.call.rules[0].escalate for call in session.calls_in("awaiting")] == [None] * 4
+
+
+def test_an_escalation_adds_people_and_groups_once_and_only_to_a_rule_that_names_some() -> None:
+    more = Escalation(after=HOUR, users=("U2", "U9"), groups=("S1", "S2"))
+    rule = Approvers(users=("U2",), groups=("S1",), quorum=2, escalate=more)
+    assert rule.after(HOUR - timedelta(seconds=1)) == rule
+    assert rule.after(HOUR) == Approvers(users=("U2", "U9"), groups=("S1", "S2"), quorum=2)
+    assert Approvers(escalate=more).after(HOUR) == Approvers()
+
+
+def test_a_time_of_a_rule_is_a_duration_or_says_what_one_is() -> None:
+    for text in ("90m", "PT1H30M"):
+        assert Approvers.model_validate({"remind": text}).remind == timedelta(minutes=90)
+    with pytest.raises(ValueError) as refused:
+        Approvers.model_validate({"remind": "soon"})
+    assert "“soon” is no duration; write 90s, 30m, 2h, 1h30m or 2 days (at most 5 years) [" in str(
+        refused.value
+    )
+
+
+def test_a_request_that_expires_is_not_escalated_at_the_same_time() -> None:
+    rule = Approvers(
+        users=(BOB.id,), expire=HOUR, remind=HOUR, escalate=Escalation(after=HOUR, users=("U9",))
+    )
+    (deadline,) = deadlines(awaiting(rule))
+    assert (deadline.due, deadline.step) == (AT + HOUR, "expire")

@@ -20,6 +20,7 @@ from supervisor.core.events import (
     Event,
     GivenFile,
     Inherited,
+    Lineage,
     ModelResponded,
     Resumed,
     SessionForked,
@@ -111,7 +112,9 @@ def test_a_given_plan_is_the_first_step() -> None:
     assert (second.by, second.by_name, second.at, second.model) == (BOB.id, "Bob", AT, "given")
     (call,) = second.calls
     assert (call.call_id, call.tool) == ("1.1", PLAN)
+    assert (second.text, call.ref, second.duration_ms) == ("", "given", 0)
     session = fold(SID, [first, second])
+    assert not session.unpriced
     assert [c.phase for c in session.open_calls] in (["open"], ["held"])
     assert session.cost_usd == 0
 
@@ -194,10 +197,20 @@ def test_a_copy_made_within_a_pause_runs() -> None:
     session = fold(SID, LOG)
     events = fork(SID, [*LOG, *pause(session, CAROL, AT)], BOB, LATER)
     assert not any(isinstance(event, Resumed) for event in events)
-    # Where it was paused from the beginning of the step's end on, the pause is copied and ended.
-    early = [launched(), *pause(fold(SID, [launched()]), CAROL, AT)]
-    copy = fold("p0-copy", fork(SID, early, BOB, LATER))
-    assert copy.pause is None
+    # Where the step ended within a pause, that is copied and ended.
+    answer, started, finished = step_events(1)
+    log = [launched(), answer, started]
+    within = [*log, *pause(fold(SID, log), CAROL, AT), finished]
+    events = fork(SID, within, BOB, LATER)
+    assert events[-1] == Resumed(**by(BOB, LATER))
+    assert events[:-2] == within
+    copy = fold("p0-copy", events)
+    assert (copy.pause, copy.halts[0].resumed_at) == (None, LATER)
+
+
+def test_a_copy_is_ruled_by_the_persona_that_is_given_or_by_that_of_its_source() -> None:
+    for persona, digest in ((PERSONA, PERSONA.digest), (None, "d" * 64)):
+        assert fold("p0-copy", fork(SID, LOG, BOB, LATER, persona=persona)).persona_digest == digest
 
 
 def test_a_copy_begins_without_a_pause_until_an_approval_and_without_what_was_decided_on_it() -> None:
@@ -298,3 +311,33 @@ def test_a_copy_of_a_copy_finds_the_files_where_they_are() -> None:
     ran = fork("p0-copy", [*copy, *wrote(2, "b.txt")], BOB, LATER)
     (later,) = [event for event in ran if isinstance(event, SessionForked) and event.source == "p0-copy"]
     assert later.files == Inherited(into=".", folder="p0-copy", paths=("a.txt", "b.txt"))
+
+
+def test_a_copy_of_a_sub_agent_has_the_files_that_it_began_with_and_did_not_remove() -> None:
+    inputs = (
+        Inherited(into="inputs/look", folder="p0/agents/look-p0-look", paths=("a.md", "b.md", "c.md")),
+        Inherited(into=".", folder="p0/agents/look-p0-look", paths=("d.md", "e.md")),
+    )
+    lineage = Lineage(
+        parent="p0", call_id="1.1", name="tell", root="p0", depth=1, requesters=(), folder="f", inputs=inputs
+    )
+    gone = ("inputs/look/b.md", "inputs/look/c.md", "e.md")
+    log = [launched(lineage=lineage), *wrote(1, "x.md", removed=gone), *wrote(2, "inputs/look/c.md")]
+    found = copied(log).files
+    assert found
+    assert found.paths == ("inputs/look/a.md", "d.md", "x.md", "inputs/look/c.md")
+
+
+def test_those_who_asked_for_it_besides_the_actor_are_recorded() -> None:
+    (event,) = begun(asked_by=["slack:U9", BOB.id, "slack:U3"])
+    assert isinstance(event, SessionLaunched)
+    assert event.asked_by == ("slack:U3", "slack:U9")
+
+
+def test_the_copy_of_a_session_that_waits_for_its_first_approval_runs() -> None:
+    answer, started, finished = step_events(1)
+    log = [launched(), answer, started]
+    waits = pause(fold(SID, log), CAROL, AT, conditions=[Manual(type="approval")], approvers=[Approvers()])
+    events = fork(SID, [*log, *waits, finished], BOB, LATER)
+    assert events[:-1] == [*log, finished]
+    assert fold("p0-copy", events).status == "running"

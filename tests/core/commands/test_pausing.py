@@ -8,13 +8,16 @@ from datetime import timedelta
 import pytest
 
 from supervisor.core.commands.control import MAX_CONDITIONS, follow, pause, resume, resume_later, wake
-from supervisor.core.conditions import At, Condition, Manual
+from supervisor.core.conditions import At, Condition, Manual, Parent
 from supervisor.core.control import check_pause_conditions
 from supervisor.core.errors import IllegalEvent, InvalidInput, NotAllowed
 from supervisor.core.events import (
     BudgetRaised,
+    ChildFinished,
+    ChildLaunched,
     Paused,
 )
+from supervisor.core.messages import Usage
 from supervisor.core.persona import Approvers, Budgets
 from supervisor.core.reducer import fold
 from supervisor.core.subagents import cascading, pause_to_follow, waits_for_parent
@@ -26,7 +29,11 @@ from tests.core.build import (
     PIPELINE,
     SID,
     by,
+    grown,
     launched,
+    plan_call,
+    responded,
+    subtask,
 )
 from tests.core.commands.test_control import (
     BUILT,
@@ -200,3 +207,61 @@ def test_sub_agents_follow_each_pause_once() -> None:
     assert pause_to_follow(again, by_hand) == again.halts[1]
     woken = after(held, wake(held, Signal("parent"), PIPELINE, AT))
     assert (woken.pause, woken.inbox) == (None, ())
+
+
+def test_sub_agents_of_a_session_that_is_paused_already_can_be_paused_with_it() -> None:
+    family = coordinating()
+    alone = after(family, pause(family, BOB, AT, cascade=False, detail="lunch"))
+    assert not alone.halts[0].cascade
+    both = after(alone, pause(alone, CAROL, LATER))
+    assert (cascading(both), both.halts[1].detail) == (both.halts[1], "lunch")
+    with pytest.raises(IllegalEvent) as refused:
+        pause(both, CAROL, LATER)
+    assert str(refused.value) == (
+        "This session is already paused; say what else it shall wait for, or resume it."
+    )
+    for session in (paused(), after(family, pause(family, BOB, AT, conditions=[CHILDREN]))):
+        with pytest.raises(IllegalEvent, match="already paused"):
+            pause(session, CAROL, LATER)
+    # A plan of which nothing runs at the moment is at work, too.
+    plan = fold(SID, [launched(), responded(plan_call(subtask("look"), subtask("tell", "look")))])
+    begun = ChildLaunched(
+        **by(), call_id="1.1", child_id="p0-look", name="look", persona="sre", task="Do look"
+    )
+    between = after(plan, [begun, ChildFinished(**by(), child_id="p0-look", ending="completed", result="x")])
+    assert after(between, pause(between, BOB, AT)).halts[0].cascade
+
+
+def test_a_time_that_is_added_pauses_no_sub_agent() -> None:
+    family = coordinating()
+    alone = after(family, pause(family, BOB, AT, cascade=False))
+    (more,) = resume_later(alone, LATER, CAROL, AT)
+    assert isinstance(more, Paused)
+    assert not more.cascade
+
+
+@pytest.mark.parametrize(("resumed", "follows"), [(-1, True), (0, False), (1, False)])
+def test_a_sub_agent_that_a_person_resumed_since_goes_on(resumed: int, follows: bool) -> None:
+    family, child = coordinating(), fold("p0-look", [launched(persona="sre")])
+    both = after(family, pause(family, BOB, LATER))
+    held = fold("p0-look", pause(child, BOB, AT), child)
+    at = LATER + timedelta(seconds=resumed)
+    assert bool(pause_to_follow(both, fold("p0-look", resume(held, BOB, at), held))) is follows
+    waits = fold("p0-look", pause(child, BOB, AT, conditions=[GO]), child)
+    woken = fold("p0-look", wake(waits, Signal("webhook", "go"), PIPELINE, at), waits)
+    assert pause_to_follow(both, woken) == both.halts[0]
+
+
+def test_a_sub_agent_that_pauses_with_its_parent_says_nothing_of_its_own() -> None:
+    condition = Parent(type="parent", pause=3)
+    assert follow(START, 3, PIPELINE, AT) == [
+        Paused(**by(PIPELINE), reason="parent_paused", conditions=(condition,))
+    ]
+
+
+def test_a_time_added_to_a_full_context_makes_room_for_what_follows() -> None:
+    full = grown(1, budgets=Budgets(max_context_tokens=100), usage=Usage(input_tokens=100))
+    session = after(full, pause(full, BOB, AT, reason="context_budget_exceeded"))
+    raised, _ = pause(session, BOB, AT, conditions=[NOON])
+    assert isinstance(raised, BudgetRaised)
+    assert raised.budgets.max_context_tokens == 200

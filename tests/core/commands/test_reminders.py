@@ -122,3 +122,10 @@ def test_an_unknown_one_is_told_with_those_that_there_are() -> None:
         ):
             with pytest.raises(IllegalEvent, match=f"There is no reminder `t9` here; {said}"):
                 unknown()
+
+
+def test_the_log_says_who_ended_a_reminder_and_when() -> None:
+    later = DUE + timedelta(minutes=3)
+    session = reminded()
+    fired = after(session, fire_timer(session, "t1", PIPELINE, later)).timers[0]
+    assert (fired.state, fired.ended_by, fired.ended_at) == ("fired", PIPELINE.id, later)

@@ -29,6 +29,7 @@ LOGS = (
     "ruled-anew-v1",
     "grants-v1",
     "server-tools-v1",
+    "people/connection-v1",
     "inputs-v1",
 )
 ENDS = {"Completed", "Failed", "Cancelled"}

@@ -234,7 +234,7 @@ def test_a_last_word_is_not_summed_up_but_said() -> None:
         ({"max_cost_usd": Decimal("0.02")}, "$0.02 of $0.02"),
         ({"max_tokens": 2000}, "2,000 of 2,000 tokens"),
         ({"max_steps": 2}, "2 of 2 steps"),
-        ({"max_minutes": 1}, "The 1 minutes"),
+        ({"max_minutes": 1}, "The 1 minute is used up"),
     ],
 )
 def test_a_summary_is_not_paid_for_from_a_budget_that_is_used_up(budgets: Any, reason: str) -> None:

@@ -8,11 +8,21 @@ import pytest
 
 from supervisor.core import rights
 from supervisor.core.errors import NotAllowed
-from supervisor.core.events import Actor, OutcomeLost, Paused, QuestionAsked, ToolStarted
+from supervisor.core.events import (
+    Actor,
+    ChildDecided,
+    ChildFinished,
+    ChildLaunched,
+    Event,
+    OutcomeLost,
+    Paused,
+    QuestionAsked,
+    ToolStarted,
+)
 from supervisor.core.persona import ApprovalRule, Approvers, Operators, Persona
 from supervisor.core.reducer import fold
 from supervisor.core.state import Session
-from tests.core.build import ALICE, BOB, CAROL, SID, by, launched, responded, tool_call
+from tests.core.build import ALICE, BOB, CAROL, SID, by, launched, plan_call, responded, subtask, tool_call
 
 GUEST = Actor(id="slack:U5", kind="guest")
 STRANGER = Actor(id="slack:U6", kind="external", teams=("T9",))
@@ -215,3 +225,26 @@ def test_what_waits_for_an_operator() -> None:
     assert rights.needs_operator(unknown)
     ended = unknown.model_copy(update={"lifecycle": "cancelled"})
     assert not rights.needs_operator(ended)
+
+
+def test_a_failed_sub_agent_waits_for_an_operator() -> None:
+    plan = responded(plan_call(subtask("look"), on_failure="ask"))
+    begun_ = ChildLaunched(
+        **by(), call_id="1.1", child_id="p0-look", name="look", persona="sre", task="Do look"
+    )
+    failed = ChildFinished(**by(), child_id="p0-look", ending="failed", result="no")
+    decided = ChildDecided(**by(BOB), child_id="p0-look", verdict="skip")
+    events: list[Event] = [plan, begun_, failed, decided]
+    waits = [rights.needs_operator(fold(SID, events[:n], begun())) for n in range(1, 5)]
+    assert waits == [False, False, True, False]
+
+
+def test_members_of_a_group_from_another_workspace_approve_where_a_rule_names_it() -> None:
+    visitor = STRANGER.model_copy(update={"groups": ("S-OPS",)})
+    for team, may in (("T9", True), ("T8", False)):
+        assert rights.is_approver(persona(OPS.model_copy(update={"teams": (team,)})), visitor) is may
+    assert not rights.is_operator(persona(operators=Operators(groups=("S-OPS",))), visitor)
+    with pytest.raises(
+        NotAllowed, match=r"^You requested this session; someone else must raise its budget\.$"
+    ):
+        rights.check_budget(begun(), persona(OPS.model_copy(update={"exclude_requester": True})), ALICE)

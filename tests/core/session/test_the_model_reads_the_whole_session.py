@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from supervisor.core.events import ToolFinished, ToolStarted
 from supervisor.core.messages import ModelTurn, ToolTurn, UserTurn
-from supervisor.core.prompt import conversation
+from supervisor.core.persona import Persona
+from supervisor.core.prompt import conversation, instructions
 from supervisor.core.reducer import fold
 from tests.core.build import SID, by, grown, responded, tool_call
 
@@ -30,3 +31,15 @@ def test_a_step_that_went_on_reads_as_it_is_now() -> None:
     assert isinstance(second[-1], ToolTurn)
     assert (second[-1].content, second[-1].failed) == ("broken", True)
     assert first[1:-1] == second[1:-1]
+
+
+def test_the_system_prompt_names_the_personas_that_may_be_launched() -> None:
+    lead, *roster = (
+        Persona(name=name, description=f"Does {name}", instructions=f"You are {name}.\nHelp.")
+        for name in ("lead", "sre", "writer")
+    )
+    assert instructions(lead, []) == "You are lead.\nHelp."
+    assert instructions(lead, roster).split("\n") == [
+        *("You are lead.", "Help.", "", "You may launch these as sub-agents:"),
+        *("- `sre`: Does sre", "- `writer`: Does writer"),
+    ]

@@ -12,18 +12,21 @@ from supervisor.core.conditions import At, Clause, Manual, OnEvent, Webhook
 from supervisor.core.control import (
     PAUSE_CONDITIONS,
     CallModel,
+    Fail,
     Pause,
+    RunTools,
     Wait,
     check_pause_conditions,
     next_action,
 )
 from supervisor.core.events import Compacted, Event, Paused, PauseReason, Resumed
-from supervisor.core.messages import Usage
+from supervisor.core.events.base import GIVE_UP
+from supervisor.core.messages import Json, Usage
 from supervisor.core.persona import Budgets
 from supervisor.core.records import Child
 from supervisor.core.reducer import apply, fold
 from supervisor.core.state import Session
-from tests.core.build import AT, BOB, SID, awaiting, by, grown, one_of_each
+from tests.core.build import AT, BOB, SID, awaiting, by, grown, launched, one_of_each, responded, tool_call
 
 HOOK, GRAPH = (
     Webhook(type="webhook", name="redis_ready"),
@@ -126,6 +129,8 @@ def test_time_is_counted_from_the_beginning(minutes: float, pauses: bool) -> Non
     session, now = spent(max_minutes=30), AT + timedelta(minutes=minutes)
     expected = Pause("budget_exceeded", "The 30 minutes are used up.") if pauses else None
     assert check_pause_conditions(session, now) == expected
+    short = check_pause_conditions(spent(max_minutes=1), AT + timedelta(minutes=1))
+    assert short == Pause("budget_exceeded", "The 1 minute is used up.")
     copy = fold(SID, [one_of_each()["SessionForked"].model_copy(update={"at": now})], session)
     assert check_pause_conditions(copy, now) is None, "a copy begins anew"
 
@@ -150,3 +155,13 @@ def test_what_has_ended_or_is_paused_just_waits() -> None:
     session = spent(max_steps=1)
     for event_type in ("Paused", "Completed", "Failed", "Cancelled"):
         assert next_action(apply(SID, session, one_of_each()[event_type]), AT) == Wait()
+
+
+@pytest.mark.parametrize(("arguments", "error"), [({"reason": "No access"}, "No access"), ({}, "")])
+def test_an_agent_that_gives_up_fails_with_its_reason(arguments: Json, error: str) -> None:
+    call = tool_call(tool=GIVE_UP, mode="allow", control=True, arguments=arguments)
+    assert next_action(fold(SID, [launched(), responded(call)]), AT) == Fail(error)
+    # What it called beside it has a result first.
+    other = tool_call("1.2", mode="allow")
+    both = fold(SID, [launched(), responded(call, other)])
+    assert next_action(both, AT) == RunTools(run=both.calls_in("ready"))

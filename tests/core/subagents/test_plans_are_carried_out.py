@@ -189,6 +189,7 @@ def test_a_sub_agent_knows_where_it_comes_from() -> None:
         depth=2,
         requesters=("slack:U7", "agent:rrrr-rrrr"),
         folder="rrrr-rrrr/agents/part-p0-test",
+        person="slack:U7",
     )
     plan = Planned(subtask("look"), lineage=above, origin={"channel": "C1"})
     child, first = plan.last("look"), plan.launch_of("look")
@@ -201,6 +202,7 @@ def test_a_sub_agent_knows_where_it_comes_from() -> None:
         "name": "look",
         "root": "rrrr-rrrr",
         "depth": 3,
+        "person": "slack:U7",
         "folder": f"rrrr-rrrr/agents/part-p0-test/agents/look-{child.id}",
     }
     assert set(first.lineage.requesters) == {"slack:U1", "slack:U7", "agent:rrrr-rrrr"}

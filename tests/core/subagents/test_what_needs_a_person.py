@@ -15,7 +15,11 @@ from supervisor.core.events import (
     ChildLaunched,
     ChildSkipped,
     Event,
+    OutcomeLost,
     Paused,
+    QuestionAsked,
+    SessionRestored,
+    ToolStarted,
 )
 from supervisor.core.messages import Json
 from supervisor.core.persona import Budgets
@@ -122,6 +126,54 @@ def test_a_failure_is_told_only_where_people_are_asked(on_failure: str) -> None:
     assert [need.child_id for need in needs] == (["p0-look"] if on_failure == "ask" else [])
     assert session.waiting_for == ("human_input_required" if on_failure == "ask" else None)
     assert children_of(session, {})[0].undecided is (on_failure == "ask")
+
+
+WITH_PARENT = Paused(**by(), reason="parent_paused", conditions=[{"type": "parent", "pause": 1}])
+LOST = tool_call(mode="allow")
+BEGUN = ToolStarted(**by(), call_id="1.1", attempt=1, idempotency_key="k", digest=LOST.digest)
+ASKED = responded(tool_call(tool="ask_user", mode="allow", control=True, arguments={}))
+
+
+@pytest.mark.parametrize(
+    ("events", "reason"),
+    [
+        ((), None),
+        (ASKS, "human_approval_required"),
+        ((ASKED, QuestionAsked(**by(), call_id="1.1", question="Which?")), "human_input_required"),
+        ((responded(LOST), BEGUN, OutcomeLost(**by(), call_id="1.1", attempt=1)), "outcome_unknown"),
+    ],
+)
+def test_one_that_is_paused_with_its_parent_still_needs_what_it_asked_people(
+    events: tuple[Event, ...], reason: str | None
+) -> None:
+    for restored, else_ in ((), None), ((SessionRestored(**by(BOB), chain="c" * 64),), "parent_paused"):
+        needs = needs_of(planned(begun()), working("p0-look", *events, WITH_PARENT, *restored))
+        found = [(need.session_id, need.name, need.persona, need.waiting_for) for need in needs]
+        wanted = reason or else_
+        assert found == ([("p0-look", "look", "helper", wanted)] if wanted else [])
+
+
+def test_what_a_sub_agent_used_is_told_while_it_is_at_work_and_after() -> None:
+    spent = responded(text="x", cost_usd=Decimal("0.5"))
+    (look, _) = children_of(planned(begun()), working("p0-look", spent))
+    assert (look.id, look.steps, look.cost_usd, look.unpriced) == ("p0-look", 1, Decimal("0.5"), False)
+    used = ended().model_copy(update={"steps": 4, "unpriced": True})
+    (look, _) = children_of(planned(begun(), used), {})
+    assert (look.id, look.steps, look.cost_usd, look.unpriced) == ("p0-look", 4, Decimal(1), True)
+    below = planned(begun("deep", "p0-deep"), subtasks=(subtask("deep"),))
+    family = {"p0-look": below, **working("p0-deep", spent)}
+    assert children_of(planned(begun()), family)[0].cost_usd == Decimal("0.5")
+
+
+def test_one_that_is_to_be_launched_again_waits_under_its_last_session() -> None:
+    retried = ChildDecided(**by(BOB), child_id="p0-look", verdict="retry")
+    again = planned(begun(), ended(ending="failed"), retried, on_failure="ask")
+    look, tell = children_of(again, {})
+    assert (look.id, look.status, look.reason, look.undecided) == ("p0-look", "waiting", "", False)
+    assert (tell.id, tell.status) == (None, "waiting")
+    skipped = fold(SID, [ChildSkipped(**by(), call_id="1.1", name="look", reason="")], again)
+    (look, _) = children_of(skipped, {})
+    assert (look.id, look.status) == ("p0-look", "skipped")
 
 
 def test_between_two_subtasks_nobody_is_waited_for() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from supervisor.core.persona import Persona
 from tests.support.editing import asked, save, window
 from tests.support.scenario import APPROVE, Director, Scene
@@ -15,6 +17,13 @@ YES, NO = "white_check_mark", "x"
 
 async def react(scene: Scene, user: str, message: Json, name: str) -> None:
     assert (await scene.slack.react(user, OPS, message["ts"], name))["ok"]
+
+
+def added(user: str, message: Json, event_ts: str) -> Json:
+    """The event of a reaction of which the playground does not tell by itself."""
+    item = {"type": "message", "channel": OPS, "ts": message["ts"]}
+    event = {"type": "reaction_added", "user": user, "reaction": YES, "item": item}
+    return {**event, "item_user": message["user"], "event_ts": event_ts}
 
 
 async def heard(scene: Scene, count: int) -> None:
@@ -83,18 +92,27 @@ async def test_a_reaction_to_an_earlier_form_of_the_message_does_not_count(scena
     changed = (await scene.flagman.core.supervisor.get(session.id)).call("1.1").asked_at
     assert changed
     between = (changed.timestamp() + float(shown["edited"]["ts"])) / 2
-    late = {
-        "type": "reaction_added",
-        "user": KEN,
-        "reaction": YES,
-        "item": {"type": "message", "channel": OPS, "ts": ask["ts"]},
-        "item_user": shown["user"],
-        "event_ts": f"{between:.6f}",
-    }
-    scene.slack.playground.events._send("reaction_added", late)
+    standing = {**shown, "reactions": [{"name": YES, "users": [KEN], "count": 1}]}
+    playground = scene.slack.playground
+    playground.timeline.change(playground.workspace.channels[OPS], standing, told=False)
+    playground.events._send("reaction_added", added(KEN, shown, f"{between:.6f}"))
     (told,) = await scene.whispers(KEN, thread_ts=ask["thread_ts"])
     assert "changed since your reaction" in texts(told)
     assert (await scene.flagman.core.supervisor.get(session.id)).call("1.1").phase == "awaiting"
+
+
+async def test_a_reaction_that_was_removed_does_not_count_when_its_event_comes_late(
+    scenario: Director,
+) -> None:
+    scene = await scenario(ONE, persona={"reactions": True})
+    session = await scene.waiting(await scene.launch())
+    (ask,) = await scene.asked(session)
+    event = added(KEN, ask, f"{time.time():.6f}")
+    scene.slack.playground.events._send("reaction_added", event)
+    await heard(scene, 1)
+    await react(scene, KEN, ask, NO)
+    ended = await scene.ended(session)
+    assert [d.verdict for d in ended.call("1.1").decisions] == ["deny"]
 
 
 async def test_it_counts_nowhere_else(scenario: Director) -> None:

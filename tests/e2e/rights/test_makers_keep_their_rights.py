@@ -73,9 +73,9 @@ async def lose_group(scene: Scene) -> None:
 def forget(scene: Scene) -> None:
     """As after a minute."""
     for core in scene.flagman.cores:
-        if core.directory._people:
-            core.directory._people._users._rows.clear()
-        core.directory._channels._rows.clear()
+        if core.directory.home._people:
+            core.directory.home._people._users._rows.clear()
+        core.directory.home._channels._rows.clear()
 
 
 @pytest.mark.parametrize("lose", [lose_account, become_guest, leave_group, lose_group])

@@ -77,7 +77,7 @@ async def test_a_group_that_is_made_later_needs_no_new_start(scenario: Director,
     scene = await scenario(ONE)
     assert "Slack knows no user group `S0LATER01`" in await launch(scene, "broken")
     slack.playground.workspace.groups["S0LATER01"] = seed.Group("S0LATER01", "later", "Later", (ADA,))
-    scene.flagman.core.directory._people._handles = (0.0, {})  # type: ignore[union-attr]
+    scene.flagman.core.directory.home._people._handles = (0.0, {})  # type: ignore[union-attr]
     assert "Started" in await launch(scene, "broken")
 
 

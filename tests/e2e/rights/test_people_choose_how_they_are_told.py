@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from redis.asyncio import Redis
 
+from handlers.projection.people import mentions
 from handlers.projection.people.waiting import Told
 from storage.keys import waiting_messages
 from storage.rows import RowStore
@@ -174,3 +175,21 @@ async def test_a_group_by_its_handle_is_a_mention(scenario: Director) -> None:
     scene = await scenario(DEPLOYS, persona=asks(groups=("sre",)))
     (ask,) = await scene.asked(await scene.launch())
     assert f"Approvers: <!subteam^{SRE}>" in texts(ask)
+
+
+async def test_whoever_takes_no_direct_message_is_mentioned_after_all(
+    scenario: Director, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mentions, "FRESH_SECONDS", 0.0)
+    scene = await scenario(DEPLOYS, persona=asks(ADA, GRACE))
+    await choose(scene, ADA, "dm")
+    await scene.slack.fault("conversations.open", error="user_disabled", times=1000, match={"users": ADA})
+    await scene.waiting(await scene.launch("ship the shop", user=GRACE))
+    notifications = scene.flagman.core.notifications
+
+    async def unreached() -> bool:
+        return (await notifications.get(f"slack:{ADA}")).unreached
+
+    await wait_for(unreached)
+    (ask,) = await scene.asked(await scene.launch("ship the bank", user=GRACE))
+    assert f"<@{ADA}>" in texts(ask)
