@@ -197,15 +197,9 @@ class Settings(CommonSettings):
         return model
 
     @model_validator(mode="after")
-    def _has_replicas(self) -> Self:
+    def _belong_together(self) -> Self:
         if self.replicas and not self.redis_url:
-            raise ValueError(
-                "FLAGMAN_WAIT_REPLICAS needs REDIS_URL, since the embedded store has no replicas"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _a_way_in(self) -> Self:
+            raise ValueError("FLAGMAN_WAIT_REPLICAS needs REDIS_URL, as the embedded store has no replicas")
         if bool(self.slack_client_id) != bool(self.slack_client_secret):
             raise ValueError(
                 "SLACK_CLIENT_ID and SLACK_CLIENT_SECRET belong together, since workspaces install with both: set "

@@ -37,6 +37,11 @@ def write_probe(partition: int) -> str:
     return f"{_tag(partition)}:probe"
 
 
+def permission_probe() -> str:
+    """Return the key with which is tried what the user of the store may do, by many commands."""
+    return f"{write_probe(0)}:permissions"
+
+
 @dataclass(frozen=True)
 class TimerKey:
     """The row of a timer: its owner, which is a session id or a name chosen by the caller, and its name."""

@@ -57,7 +57,7 @@ class ExpiringStore:
 
     async def put(self, value_id: str, value: bytes, ttl: timedelta) -> None:
         with reaching_store():
-            await self._redis.set(self._key_of(value_id), value, px=int(ttl.total_seconds() * 1000))
+            await durable(self._redis).set(self._key_of(value_id), value, px=int(ttl.total_seconds() * 1000))
 
     async def get(self, value_id: str) -> bytes | None:
         with reaching_store():
@@ -67,5 +67,5 @@ class ExpiringStore:
     async def take(self, value_id: str) -> bytes | None:
         """Return a value and remove it; one of several that ask at once gets it."""
         with reaching_store():
-            value: Any = await self._redis.getdel(self._key_of(value_id))
+            value: Any = await durable(self._redis).getdel(self._key_of(value_id))
         return value  # type: ignore[no-any-return]

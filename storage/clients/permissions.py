@@ -1,8 +1,7 @@
-"""Which commands, keys and channels the user of the store needs, and which of them it is refused."""
+"""Which commands, keys and feeds the user of the store needs, and which of them it is refused."""
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from redis.asyncio import Redis
@@ -14,7 +13,7 @@ _ID = "0-1"
 # Each command with arguments that are valid and change nothing but the key of the probe.
 _COMMANDS = (
     *("DEL", "EXISTS", "EXPIRE 60", "PEXPIRE 60000", "PTTL", "TYPE", "RENAME {key}:2"),
-    *("GET", "SET 1"),
+    *("GET", "GETDEL", "SET 1"),
     *(
         "HDEL f",
         "HEXISTS f",
@@ -42,8 +41,6 @@ RULES = (
 )
 RULES_IN_A_CLUSTER = f"{RULES} +cluster|slots +client|unblock"
 _PROBE = "return redis.call('EXISTS', KEYS[1])"
-# What of the user's rules a refusal is about, where that is not the command.
-_ABOUT = re.compile(r"\b(key|channel)s?\b", re.IGNORECASE)
 
 
 async def missing_permissions(redis: Redis, *, in_cluster: bool) -> list[str]:
@@ -51,7 +48,7 @@ async def missing_permissions(redis: Redis, *, in_cluster: bool) -> list[str]:
 
     A key of its own is written and removed.
     """
-    key = f"{keys.write_probe(0)}:permissions"
+    key = keys.permission_probe()
     missing: list[str] = []
     for text in (*_KEYLESS, *(_IN_A_CLUSTER if in_cluster else ())):
         name, *arguments = text.split()
@@ -62,7 +59,7 @@ async def missing_permissions(redis: Redis, *, in_cluster: bool) -> list[str]:
     await _try(redis, missing, "XREADGROUP", "XREADGROUP", "GROUP", "g", "c", "STREAMS", key, ">")
     await _try(redis, missing, "EVAL", "EVAL", _PROBE, 1, key)
     await _try(redis, missing, "EVALSHA", "EVALSHA", "0" * 40, 1, key)
-    await _try(redis, missing, "PUBLISH", "PUBLISH", f"{key}:nobody", "x")
+    await _try(redis, missing, "PUBLISH", "PUBLISH", key, "x")
     await _subscribe(redis, missing)
     await _try(redis, missing, "DEL", "DEL", key)
     await _try(redis, missing, "DEL", "DEL", f"{key}:2")
@@ -87,15 +84,18 @@ async def _subscribe(redis: Redis, missing: list[str]) -> None:
             await pubsub.psubscribe(pattern)
             await pubsub.get_message(timeout=1)
         except NoPermissionError as error:
-            of_channel = "channel" in str(error)
-            missing.append(f"&{pattern}" if of_channel else "+psubscribe")
+            missing.append("+psubscribe" if _of_command(error) else f"&{pattern}")
         finally:
             await pubsub.aclose()  # type: ignore[no-untyped-call]
 
 
 def _rule(name: str, error: RedisError) -> str:
     """The rule that allows what was refused."""
-    about = _ABOUT.search(str(error))
-    if about is None:
+    if _of_command(error):
         return f"+{name.lower()}"
-    return f"~{keys.ALL}" if about[1].lower() == "key" else f"&{keys.ALL}"
+    return f"~{keys.ALL}" if " key" in str(error) else f"&{keys.ALL}"
+
+
+def _of_command(error: RedisError) -> bool:
+    """Whether a command was refused, and not what it is about."""
+    return " command" in str(error)
