@@ -119,6 +119,8 @@ class _Line:
     async def _write(self) -> None:
         while True:
             await self._more.wait()
+            if self._confirmation:
+                await self._confirmation.idle.wait()
             self._more.clear()
             # Whoever was cancelled meanwhile sends nothing.
             calls = [call for call in self._waiting if not call[1].done()]

@@ -44,27 +44,33 @@ class TooFewReplicas(RedisConnectionError):
 
 
 class Confirmation:
-    """Holds the answers of a connection until the WAIT that is sent after them is answered."""
+    """Holds the answers of a connection until the WAIT that is sent after them is answered.
+
+    It is `idle` while none is sent. The server answers nothing else meanwhile, so what comes then is sent together.
+    """
 
     def __init__(self, replicas: Replicas) -> None:
         self._replicas = replicas
         words: tuple[Any, ...] = ("WAIT", replicas.count, replicas.milliseconds)
         self._packed = hiredis.pack_command(words)
-        self._waits: set[asyncio.Future[Any]] = set()
+        self._wait: asyncio.Future[Any] | None = None
+        self.idle = asyncio.Event()
+        self.idle.set()
         self._held: list[tuple[asyncio.Future[Any], Any, Exception | None]] = []
 
     def call(self, loop: asyncio.AbstractEventLoop) -> tuple[bytes, asyncio.Future[Any]]:
         """Return the WAIT to be sent after the commands of one turn."""
-        wait: asyncio.Future[Any] = loop.create_future()
-        self._waits.add(wait)
-        return self._packed, wait
+        self._wait = loop.create_future()
+        self.idle.clear()
+        return self._packed, self._wait
 
     def hear(self, answer: asyncio.Future[Any], value: Any, refusal: Exception | None) -> None:
         """Hold an answer, or give those that are held to their callers where it is that of a WAIT."""
-        if answer not in self._waits:
+        if answer is not self._wait:
             self._held.append((answer, value, refusal))
             return
-        self._waits.discard(answer)
+        self._wait = None
+        self.idle.set()
         short = refusal
         if short is None and int(value) < self._replicas.count:
             short = TooFewReplicas(self._replicas, int(value))
