@@ -48,6 +48,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "supervisor/mcp/bearer.py": ("http", "HTTP"),
     # Authorization servers, which are reached by HTTP.
     "supervisor/connections/authorization_server.py": ("http", "HTTP"),
+    "supervisor/connections/http.py": ("http", "HTTP"),
     "supervisor/connections/linking.py": ("https",),
     "supervisor/mcp/results.py": ("Blocks the thread",),
     # A property of characters.

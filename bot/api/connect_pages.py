@@ -6,10 +6,12 @@ button, and that works only in the browser that opened the page.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from html import escape
+from urllib.parse import parse_qs
 
-from aiohttp import web
+from aiohttp import ClientPayloadError, web
 
 from bot.compose import Core
 from storage.errors import StorageError
@@ -20,7 +22,8 @@ from supervisor.core.errors import FlagmanError, InvalidInput
 from supervisor.core.text.format import count
 from supervisor.core.text.visible import one_line
 
-MOST_BYTES = 16 * 1024
+# What is read of a form, in how many seconds.
+MOST_BYTES, MOST_FIELDS, BODY_SECONDS = 16 * 1024, 10, 10.0
 _HEADERS = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
@@ -70,10 +73,7 @@ class ConnectPages:
     async def begin(self, request: web.Request) -> web.Response:
         """Use the link up, and lead to the sign-in of the server."""
         try:
-            if (request.content_length or 0) > MOST_BYTES:
-                raise InvalidInput("This is no answer of the page.")
-            form = await request.post()
-            step = await self._services.linking.begin(str(form.get("link", "")), request.cookies)
+            step = await self._services.linking.begin(await _link_in(request), request.cookies)
         except (FlagmanError, StorageError) as error:
             return self._refused(error)
         answer = web.Response(status=303, headers={**_HEADERS, "Location": step.address})
@@ -108,6 +108,22 @@ class ConnectPages:
         return _page(
             "Not connected", f"<p>{words}</p><p>Nothing was changed.</p>", 503 if error.fault else 400
         )
+
+
+async def _link_in(request: web.Request) -> str:
+    """Return the link in what the page of a link sends. Raises InvalidInput for anything else."""
+    refused = InvalidInput("This is no answer of the page of a link. Open the link again.")
+    body = b""
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for part in request.content.iter_any():
+                body += part
+                if len(body) > MOST_BYTES:
+                    raise refused
+        form = parse_qs(body.decode("ascii"), max_num_fields=MOST_FIELDS)
+    except (ValueError, TimeoutError, ClientPayloadError):
+        raise refused from None
+    return next(iter(form.get("link", ())), "")
 
 
 def _ended(done: Finished) -> str:

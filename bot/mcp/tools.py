@@ -26,15 +26,19 @@ INSTRUCTIONS = (
     "once; `wait` returns when it has ended or needs a person, and is called again until then. You cannot approve "
     "calls of sessions that you launched: give the person the link in `see`."
 )
+CONFIRM = (
+    "A server wants a person to confirm this, and this key, or its owner, asked for it: another person answers where "
+    "`see` leads. `decline` refuses it."
+)
 Report = Callable[[float, float, str], Awaitable[None]]
 Work = Callable[["Caller", Any, Report], Awaitable[Json]]
 
 
 class OwnCall(NotAllowed):
-    """An approval of a call that the caller's own session proposes."""
+    """An approval of a call, or of what its server has confirmed, that the caller's own session proposes."""
 
-    def __init__(self) -> None:
-        super().__init__(OWN, what="approve this call")
+    def __init__(self, said: str = OWN, what: str = "approve this call") -> None:
+        super().__init__(said, what=what)
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,16 @@ class Caller:
                 raise OwnCall
         request = asked.decision(verdict, reason)
         return self.result(await self.backend.decide(asked.session_id, asked.call_id, request))
+
+    async def check_answer(self, session_id: str, text: str) -> None:
+        """Raise OwnCall where words would accept what the server of the caller's own call wants a person to confirm."""
+        if text.strip().strip(".!").lower() != "accept":
+            return
+        view = await self.backend.get(session_id)
+        for call in view.calls:
+            wanted = call.input if call.phase == "asking" else None
+            if wanted and not wanted.form.get("properties") and self._asked_for(view, call.call_id):
+                raise OwnCall(CONFIRM, what="confirm this")
 
     def _asked_for(self, view: SessionView, call_id: str) -> bool:
         """Whether the caller asked for the session, or told its agent what to do before it proposed the call."""
@@ -134,6 +148,7 @@ async def _cancel(caller: Caller, asked: given.Cancel, _: Report) -> Json:
 
 
 async def _tell(caller: Caller, asked: given.Tell, _: Report) -> Json:
+    await caller.check_answer(asked.session_id, asked.text)
     told = await caller.backend.tell(asked.session_id, asked.request())
     return {"heard": told.heard, **caller.result(told.session)}
 

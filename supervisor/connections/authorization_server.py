@@ -9,27 +9,41 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import httpx2
 
-from supervisor.connections.rows import Client, Endpoints, Tokens
+from supervisor.connections.http import http, send
+from supervisor.connections.rows import Client, Endpoints, Tokens, clean_scopes, is_part
 from supervisor.core.errors import Unavailable
 from supervisor.core.text.visible import one_line
 from supervisor.mcp.config import OAuth, Server
-from supervisor.mcp.http import Limited
 
 if TYPE_CHECKING:
     from mcp.shared.auth import OAuthMetadata, ProtectedResourceMetadata
 
-SECONDS = 10.0
-MOST_BYTES = 2**20
 NAME = "Flagman"
-_CODE = re.compile(r"[a-z_]{1,40}")
+# The codes that the standards define: any other word may be a part of what was sent.
+_CODES = frozenset(
+    {
+        "invalid_request",
+        "invalid_client",
+        "invalid_grant",
+        "invalid_scope",
+        "invalid_target",
+        "unauthorized_client",
+        "unsupported_grant_type",
+        "access_denied",
+        "server_error",
+        "temporarily_unavailable",
+        "slow_down",
+    }
+)
+_TOKEN = re.compile(r"[!-~]{1,16384}")
+_LONGEST_LIFE = timedelta(days=3650)
 # With one of these no later attempt with the same refresh token succeeds.
 _OVER = frozenset({"invalid_grant", "invalid_client", "unauthorized_client", "unsupported_grant_type"})
 _CLAIMS = ("preferred_username", "login", "email", "name")
@@ -37,41 +51,6 @@ _CLAIMS = ("preferred_username", "login", "email", "name")
 
 class NotAuthorized(Exception):
     """An authorization server refused; nothing but a new authorization by the person helps."""
-
-
-@asynccontextmanager
-async def _http() -> AsyncIterator[httpx2.AsyncClient]:
-    """A client that follows no redirect, and reads no more than `MOST_BYTES` of an answer."""
-    transport = _Small(httpx2.AsyncHTTPTransport(retries=0))
-    headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
-    async with httpx2.AsyncClient(
-        headers=headers, timeout=SECONDS, transport=transport, trust_env=False
-    ) as client:
-        yield client
-
-
-class _Small(httpx2.AsyncBaseTransport):
-    def __init__(self, inner: httpx2.AsyncBaseTransport) -> None:
-        self._inner = inner
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        response = await self._inner.handle_async_request(request)
-        assert isinstance(response.stream, httpx2.AsyncByteStream)
-        response.stream = Limited(response.stream, MOST_BYTES)
-        return response
-
-    async def aclose(self) -> None:
-        await self._inner.aclose()
-
-
-async def _send(client: httpx2.AsyncClient, request: httpx2.Request) -> httpx2.Response:
-    """Send a request. Raises Unavailable."""
-    request.headers.setdefault("Accept", "application/json")
-    try:
-        return await client.send(request)
-    except (httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL) as error:
-        host = urlsplit(str(request.url)).hostname
-        raise Unavailable(f"`{host}` does not answer ({type(error).__name__}); try again later.") from error
 
 
 # Discovery
@@ -89,12 +68,12 @@ async def discover(server: Server) -> Endpoints:
         validate_metadata_issuer,
     )
 
-    async with _http() as client:
+    async with http(secure=server.url.startswith("https://")) as client:
         resource, challenged = await _resource(client, server)
         issuer = str(resource.authorization_servers[0]) if resource else None
         origin = "{0.scheme}://{0.netloc}".format(urlsplit(server.url))
         for url in build_oauth_authorization_server_metadata_discovery_urls(issuer, server.url):
-            answer = await _send(client, create_oauth_metadata_request(url))
+            answer = await send(client, create_oauth_metadata_request(url))
             goes_on, found = await handle_auth_metadata_response(answer)
             if found:
                 if issuer is not None or not issuers_match(str(found.issuer), origin):
@@ -116,7 +95,7 @@ async def discover(server: Server) -> Endpoints:
         register_at=str(found.registration_endpoint or ""),
         revoke=str(found.revocation_endpoint or ""),
         resource=_resource_url(server, resource),
-        scopes=" ".join(_settings(server).scopes) or offered or "",
+        scopes=" ".join(_settings(server).scopes) or clean_scopes(offered or ""),
         methods=tuple(found.token_endpoint_auth_methods_supported or ()),
         names_itself=bool(found.authorization_response_iss_parameter_supported),
     )
@@ -145,14 +124,14 @@ async def _resource(
     # Its headers are enough: without a token the body of another answer might never end.
     request = client.build_request("GET", server.url, headers={"Accept": "text/event-stream"})
     try:
-        challenge = await client.send(request, stream=True)
-        await challenge.aclose()
-    except (httpx2.HTTPError, httpx2.StreamError) as error:
-        raise _unusable(server, f"it does not answer ({type(error).__name__})") from error
+        challenge = await send(client, request, body=False)
+    except Unavailable as error:
+        raise _unusable(server, "it does not answer") from error
+    await challenge.aclose()
     said = extract_resource_metadata_from_www_auth(challenge)
     failed = 0
     for url in build_protected_resource_metadata_discovery_urls(said, server.url):
-        answer = await _send(client, create_oauth_metadata_request(url))
+        answer = await send(client, create_oauth_metadata_request(url))
         if found := await handle_protected_resource_response(answer):
             return found, extract_scope_from_www_auth(challenge)
         failed = answer.status_code if answer.status_code >= 500 or answer.status_code == 429 else failed
@@ -214,10 +193,10 @@ async def register(server: Server, endpoints: Endpoints, redirect: str) -> Clien
         application_type="native" if local else "web",
         scope=endpoints.scopes or None,
     )
-    async with _http() as client:
+    async with http() as client:
         described = metadata.model_dump(mode="json", by_alias=True, exclude_none=True)
         request = httpx2.Request("POST", endpoints.register_at, json=described)
-        answer = await _send(client, request)
+        answer = await send(client, request)
         try:
             info = await handle_registration_response(answer)
             check_registration_usable(info)
@@ -255,8 +234,8 @@ async def revoke(endpoints: Endpoints, client: Client, tokens: Tokens) -> bool:
     form = {"token": tokens.refresh or tokens.access}
     form["token_type_hint"] = "refresh_token" if tokens.refresh else "access_token"
     try:
-        async with _http() as http:
-            answer = await _send(http, _signed(endpoints.revoke, client, form))
+        async with http() as opened:
+            answer = await send(opened, _signed(endpoints.revoke, client, form))
     except Unavailable:
         return False
     return answer.status_code == 200
@@ -269,12 +248,12 @@ async def _tokens(endpoints: Endpoints, client: Client, form: dict[str, str], no
     form = {**form, "client_id": client.client_id}
     if endpoints.resource:
         form["resource"] = endpoints.resource
-    async with _http() as http:
-        answer = await _send(http, _signed(endpoints.token, client, form))
+    async with http() as opened:
+        answer = await send(opened, _signed(endpoints.token, client, form))
     said = _json(answer)
     if answer.status_code not in (200, 201) or "error" in said:
         code = str(said.get("error", ""))
-        code = code if _CODE.fullmatch(code) else f"HTTP {answer.status_code}"
+        code = code if code in _CODES else f"HTTP {answer.status_code}"
         if code in _OVER or answer.status_code in (400, 401):
             raise NotAuthorized(f"the authorization server refused ({code})")
         raise Unavailable(f"The authorization server answered with {code}; try again later.")
@@ -283,14 +262,20 @@ async def _tokens(endpoints: Endpoints, client: Client, form: dict[str, str], no
     except ValidationError:
         # Its text has what came, with the token.
         raise Unavailable("The authorization server answered with what is no token.") from None
-    lives = timedelta(seconds=token.expires_in) if token.expires_in is not None else None
+    secret = [token.access_token, *([token.refresh_token] if token.refresh_token else ())]
+    if not all(map(_TOKEN.fullmatch, secret)):
+        raise Unavailable("The authorization server answered with what is no token.")
     return Tokens(
         access=token.access_token,
         refresh=token.refresh_token or "",
-        expires_at=now + lives if lives else None,
-        scopes=token.scope or "",
-        account=_account(said),
+        expires_at=None if token.expires_in is None else now + _life(token.expires_in),
+        scopes=clean_scopes(token.scope or "", *secret, form.get("refresh_token", "")),
+        account=_account(said, secret),
     )
+
+
+def _life(seconds: int) -> timedelta:
+    return timedelta(seconds=min(max(seconds, 0), _LONGEST_LIFE.total_seconds()))
 
 
 def _signed(url: str, client: Client, form: Mapping[str, str]) -> httpx2.Request:
@@ -326,7 +311,7 @@ def _json(answer: httpx2.Response) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _account(said: Mapping[str, Any]) -> str:
+def _account(said: Mapping[str, Any], secret: Sequence[str]) -> str:
     """Return the name of the account in an id token, which came from the server itself; empty where there is none."""
     parts = str(said.get("id_token") or "").split(".")
     if len(parts) != 3:
@@ -336,4 +321,5 @@ def _account(said: Mapping[str, Any]) -> str:
     except (ValueError, binascii.Error, RecursionError):
         return ""
     names = [claims.get(claim) for claim in _CLAIMS] if isinstance(claims, dict) else []
-    return one_line(next((name for name in names if isinstance(name, str) and name), ""), 80)
+    named = one_line(next((name for name in names if isinstance(name, str) and name), ""), 80)
+    return "" if is_part(named, secret) else named

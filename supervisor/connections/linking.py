@@ -34,6 +34,9 @@ _SALT = "flagman.connect.1"
 _PURPOSE = b"flagman registrations: "
 # Characters of what comes in an address.
 _LONGEST = 4096
+# After so many sign-ins from which nobody came back, Flagman is registered anew: a server that has forgotten a client
+# says so on its own page, and leads nobody back.
+MOST_UNANSWERED = 2
 OVER = "This link has expired or was used before. Ask for a new one where you got it."
 ELSEWHERE = "This was begun in another browser, or by somebody else. Open the link that you were given, and stay there."
 
@@ -160,6 +163,7 @@ class Linking:
         if not begun.endpoints or not hmac.compare_digest(given, begun.cookie):
             raise InvalidInput(ELSEWHERE)
         self._check_issuer(query.get("iss"), begun.endpoints)
+        await self._note_answer(begun.server)
         if query.get("error"):
             raise InvalidInput(f"`{begun.server}` was not connected: its sign-in was cancelled or refused.")
         code = query.get("code", "")
@@ -201,16 +205,26 @@ class Linking:
             return await register(server, endpoints, self.redirect)
         row_id = self._registration(server.name)
         if row := await self._registrations.get(row_id):
-            issuer, _, sealed = row.decode().partition(" ")
-            if issuer == endpoints.issuer:
+            issuer, sealed, unanswered = _registered(row)
+            if issuer == endpoints.issuer and unanswered < MOST_UNANSWERED:
                 try:
-                    return Client.model_validate_json(self._sealer.open(sealed))
+                    client = Client.model_validate_json(self._sealer.open(sealed))
                 except ValueError:
                     pass
+                else:
+                    await self._registrations.put(row_id, _registration(issuer, sealed, unanswered + 1))
+                    return client
         client = await register(server, endpoints, self.redirect)
         sealed = self._sealer.seal(client.model_dump_json())
-        await self._registrations.put(row_id, f"{endpoints.issuer} {sealed}".encode())
+        await self._registrations.put(row_id, _registration(endpoints.issuer, sealed, 1))
         return client
+
+    async def _note_answer(self, server: str) -> None:
+        """Remember that the authorization server knows Flagman: somebody came back from its sign-in."""
+        row_id = self._registration(server)
+        if row := await self._registrations.get(row_id):
+            issuer, sealed, _ = _registered(row)
+            await self._registrations.replace(row_id, row, _registration(issuer, sealed, 0))
 
     def _registration(self, server: str) -> str:
         return f"{server} {self.redirect}"
@@ -245,6 +259,16 @@ class Linking:
         if not isinstance(said, list) or len(said) != 2 or said[0] != kind:
             raise InvalidInput(problem)
         return str(said[1])
+
+
+def _registration(issuer: str, sealed: str, unanswered: int) -> bytes:
+    return f"{issuer} {sealed} {unanswered}".encode()
+
+
+def _registered(row: bytes) -> tuple[str, str, int]:
+    """Return the issuer, the sealed client, and how many sign-ins with it had no answer so far."""
+    issuer, sealed, *unanswered = row.decode().split(" ")
+    return issuer, sealed, int(*unanswered)
 
 
 def _hash(text: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from pydantic import AwareDatetime
@@ -10,6 +12,11 @@ from supervisor.core.messages import Frozen
 
 # A token is renewed so long before it expires, or in the last quarter of its time.
 MARGIN = timedelta(seconds=20)
+
+
+# Characters of scopes, and from which on a text is taken for a part of a secret.
+LONGEST_SCOPES, SHORTEST_PART = 1000, 8
+_SCOPE = re.compile(r"[!#-\[\]-~]{1,200}")
 
 
 class Client(Frozen):
@@ -86,6 +93,17 @@ class Connection(Frozen):
 
     def is_renewed_by_another(self, now: datetime) -> bool:
         return self.renewing_until is not None and now < self.renewing_until
+
+
+def is_part(text: str, secret: Iterable[str]) -> bool:
+    """Whether a text that a server chose has one of its secrets in it, or is a longer part of one."""
+    return any(one and (one in text or (len(text) >= SHORTEST_PART and text in one)) for one in secret)
+
+
+def clean_scopes(text: str, *secret: str) -> str:
+    """Return the names of scopes that a server gave: those of the standard's form, in bounds, and no secret."""
+    kept = [name for name in text[:LONGEST_SCOPES].split() if _SCOPE.fullmatch(name)]
+    return " ".join(name for name in kept if not is_part(name, secret))
 
 
 def renewal(expires_at: datetime | None, now: datetime) -> datetime | None:

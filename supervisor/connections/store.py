@@ -5,12 +5,23 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
+from storage.errors import StoreUnavailable
 from storage.rows import RowStore
 from supervisor.connections.authorization_server import NotAuthorized, refresh, revoke
-from supervisor.connections.rows import Client, Connection, Endpoints, Sealed, Tokens, renewal, row_id
+from supervisor.connections.rows import (
+    Client,
+    Connection,
+    Endpoints,
+    Sealed,
+    Tokens,
+    clean_scopes,
+    renewal,
+    row_id,
+)
 from supervisor.core.errors import InvalidInput, Unavailable
 from supervisor.mcp.bearer import NoToken
 from supervisor.mcp.sealing import Sealer
@@ -51,6 +62,7 @@ class Connections:
         # The tokens that are masked, by the id of the row, the latest last.
         self._masked: dict[str, list[Tokens]] = {}
         self._me = secrets.token_hex(8)
+        self._renewing: set[asyncio.Task[str]] = set()
 
     async def get(self, server: str, person: str) -> Connection | None:
         row = await self._rows.get(row_id(server, person))
@@ -69,6 +81,7 @@ class Connections:
         That is not revoked: some servers then forget all that the same person has authorized.
         """
         self._mask(row_id(server, person), tokens)
+        self._learn([client.client_secret])
         new = Connection(
             id=secrets.token_hex(8),
             server=server,
@@ -135,8 +148,25 @@ class Connections:
                 continue
             claimed = found.model_copy(update={"renewing": self._me, "renewing_until": now + RENEWING})
             is_mine = await self._rows.replace(claimed.row_id, row, _row(claimed))
-            if is_mine and (new := await self._renew(claimed, sealed)):
+            if is_mine and (new := await self._to_its_end(self._renew(claimed, sealed))):
                 return new
+
+    async def _to_its_end(self, renewing: Coroutine[Any, Any, str]) -> str:
+        """Await what is not interrupted with the call that wants it: a refresh token is of use once."""
+        task = asyncio.create_task(renewing)
+        self._renewing.add(task)
+        task.add_done_callback(self._has_ended)
+        return await asyncio.shield(task)
+
+    def _has_ended(self, task: asyncio.Task[str]) -> None:
+        self._renewing.discard(task)
+        # Who waited for it may be gone.
+        if not task.cancelled() and (error := task.exception()) and not isinstance(error, NoToken):
+            _log.warning("tokens could not be renewed: %s", error)
+
+    async def settle(self) -> None:
+        """Wait until what is being renewed is stored; called before the process ends."""
+        await asyncio.gather(*self._renewing, return_exceptions=True)
 
     async def refuse(
         self, server: str, person: str, *, authorization: str, refused: str, why: str, scopes: str
@@ -147,7 +177,8 @@ class Connections:
         except NoToken:
             return
         if sealed.tokens.access == refused:
-            await self._note_refusal(found, row, why, scopes)
+            asked = clean_scopes(scopes, sealed.tokens.access, sealed.tokens.refresh)
+            await self._note_refusal(found, row, why, asked)
 
     async def _read(self, server: str, person: str, authorization: str) -> tuple[Connection, bytes, Sealed]:
         """Return the connection, its row as it is stored, and what is sealed in it. Raises NoToken."""
@@ -162,6 +193,7 @@ class Connections:
             raise NoToken(str(error)) from error
         sealed = Sealed.model_validate_json(text)
         self._mask(found.row_id, sealed.tokens)
+        self._learn([sealed.client.client_secret])
         if not by_first:
             anew = found.model_copy(update={"sealed": self._sealer.seal(text)})
             if await self._rows.replace(found.row_id, row, _row(anew)):
@@ -185,23 +217,43 @@ class Connections:
             await self._rows.replace(claimed.row_id, _row(claimed), _row(released))
             raise NoToken(str(error)) from error
         self._mask(claimed.row_id, new)
-        renewed = claimed.model_copy(
-            update={
-                **done,
-                "generation": claimed.generation + 1,
-                "expires_at": new.expires_at,
-                "renew_at": renewal(new.expires_at, self._clock()),
-                "scopes": new.scopes or claimed.scopes,
-                "account": new.account or claimed.account,
-                "sealed": self._seal(sealed.model_copy(update={"tokens": new})),
-            }
-        )
-        if await self._rows.replace(claimed.row_id, _row(claimed), _row(renewed)):
-            return new.access
-        if await self._rows.get(claimed.row_id) is None:
-            # It was removed meanwhile.
-            await revoke(sealed.endpoints, sealed.client, new)
-        return ""
+        return await self._keep(claimed, sealed.model_copy(update={"tokens": new}))
+
+    async def _keep(self, claimed: Connection, sealed: Sealed) -> str:
+        """Store new tokens, which nobody else has. Returns as `_renew`.
+
+        They count whatever happened to the row meanwhile, unless there are newer ones: what another process took for a
+        refusal was that the refresh token had been used here. A store that is away is waited for.
+        """
+        new, until = sealed.tokens, self._clock() + RENEWING
+        while True:
+            try:
+                row = await self._rows.get(claimed.row_id)
+                found = Connection.model_validate_json(row) if row else None
+                if row is None or found is None or found.id != claimed.id:
+                    # It was removed, or the person has authorized anew.
+                    await revoke(sealed.endpoints, sealed.client, new)
+                    return ""
+                if found.generation != claimed.generation:
+                    return ""
+                update = {
+                    "renewing": "",
+                    "renewing_until": None,
+                    "refused": "",
+                    "asks_for": "",
+                    "generation": claimed.generation + 1,
+                    "expires_at": new.expires_at,
+                    "renew_at": renewal(new.expires_at, self._clock()),
+                    "scopes": new.scopes or claimed.scopes,
+                    "account": new.account or claimed.account,
+                    "sealed": self._seal(sealed),
+                }
+                if await self._rows.replace(claimed.row_id, row, _row(found.model_copy(update=update))):
+                    return new.access
+            except StoreUnavailable:
+                if self._clock() >= until:
+                    raise
+                await asyncio.sleep(LOOK_SECONDS)
 
     async def _note_refusal(self, found: Connection, row: bytes, why: str, scopes: str = "") -> None:
         update = {"refused": why, "asks_for": scopes, "renewing": "", "renewing_until": None}

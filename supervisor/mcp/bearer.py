@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
+import time
 from typing import Protocol
 
 import httpx2
 
+# For so long a call may wait for a token, and be sent nevertheless.
+MOST_SECONDS = 2.0
 _SCOPE = re.compile(r'scope="([^"]*)"')
 
 
@@ -43,11 +47,14 @@ class SignedTransport(httpx2.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         if _origin(request.url) != self._origin:
             return await self._inner.handle_async_request(request)
+        came = time.monotonic()
         token = await self._bearer.token()
+        _check_in_time(request, came)
         response = await self._send(request, token)
         if response.status_code == 401:
             await response.aclose()
             token = await self._bearer.renewed(token)
+            _check_in_time(request, came)
             response = await self._send(request, token)
         if response.status_code == 401:
             await response.aclose()
@@ -68,6 +75,20 @@ class SignedTransport(httpx2.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         await self._inner.aclose()
+
+
+def _check_in_time(request: httpx2.Request, came: float) -> None:
+    """Raise NoToken for a call that a token kept waiting for long: whether it may begin is looked at anew."""
+    if time.monotonic() - came > MOST_SECONDS and _is_call(request):
+        raise NoToken("its token was renewed too late to begin the call")
+
+
+def _is_call(request: httpx2.Request) -> bool:
+    try:
+        message = json.loads(request.content)
+    except (ValueError, RecursionError, httpx2.StreamError):
+        return False
+    return isinstance(message, dict) and message.get("method") == "tools/call"
 
 
 def _origin(url: httpx2.URL) -> tuple[str, str, int | None]:

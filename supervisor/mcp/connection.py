@@ -80,6 +80,8 @@ class Connection:
         self._retired: dict[asyncio.Task[None], _Queue] = {}
         self._opening = asyncio.Lock()
         self._at_work: list[_Request] = []
+        # Whether a call was ended here, and not by the server, since the connection was opened.
+        self._has_given_up = False
         self._listed: dict[str, ToolDefinition] = {}
         self._listed_at = -FRESH_SECONDS
         self._failures, self._not_before = 0, 0.0
@@ -209,6 +211,7 @@ class Connection:
             if not request.done.done():
                 request.done.set_exception(named)
         finally:
+            self._has_given_up |= bool(request.people) and request.scope.cancel_called
             self._at_work.remove(request)
             if not request.done.done():
                 request.done.set_exception(ConnectionLost(self._ending))
@@ -243,7 +246,7 @@ class Connection:
                 pause = min(FIRST_PAUSE * 2**self._failures, LONGEST_PAUSE)
                 self._not_before = time.monotonic() + pause
                 raise
-            self._failures, self._listed_at = 0, -FRESH_SECONDS
+            self._failures, self._listed_at, self._has_given_up = 0, -FRESH_SECONDS, False
 
     async def _own(self, opened: asyncio.Future[None], queue: _Queue) -> None:
         """Hold the connection from its beginning until the queue says that it ends, or the server does."""
@@ -361,7 +364,8 @@ class Connection:
             self._listed_at = -FRESH_SECONDS
 
     async def _asked(self, context: Any, params: Any) -> Any:
-        return await ask_people([one.people for one in self._at_work if one.people], params)
+        asked = [one.people for one in self._at_work if one.people]
+        return await ask_people(asked, params, given_up=self._has_given_up)
 
 
 @dataclass

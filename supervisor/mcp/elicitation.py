@@ -28,7 +28,12 @@ LONGEST_MESSAGE, LONGEST_KEY, LONGEST_URL = 2_500, 200, 2_000
 MOST_SCHEMA, MOST_STATE = 32 * 1024, 64 * 1024
 # The code by which an older server says that people have to open addresses before a call.
 ADDRESSES_NEEDED = -32042
+# The signs of an address, and a host with its port.
+_ADDRESS = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")
+_HOST = re.compile(r"([A-Za-z0-9\-._]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?")
 SEVERAL = "several calls of it were at work, and it did not say which one it was for"
+
+GIVEN_UP = "an earlier call of it was given up, and it did not say which one it was for"
 
 
 class People:
@@ -42,6 +47,10 @@ class People:
         self.notes: list[str] = []
         self.limit: asyncio.Timeout | None = None
         self._asked = 0 if ctx.continued is None else ctx.continued.asked
+
+    @property
+    def server(self) -> str:
+        return self._server.name
 
     @property
     def state(self) -> str | None:
@@ -132,12 +141,15 @@ class People:
             raise ToolError(f"The server asked for input more than {most} times; the call was not continued.")
 
 
-async def ask_people(calls: Sequence[People], params: Any) -> ElicitResult:
-    """Ask the people of the one call that is at work; of several it is not known whose server asks."""
-    if len(calls) == 1:
+async def ask_people(calls: Sequence[People], params: Any, *, given_up: bool) -> ElicitResult:
+    """Ask the people of the one call that is at work; of several it is not known whose server asks.
+
+    With `given_up` a call was at work on the connection of which the server may think still.
+    """
+    if len(calls) == 1 and not given_up:
         return await calls[0].ask(params)
     for people in calls:
-        people.notes.append(_declined(params.message, SEVERAL))
+        people.notes.append(_declined(params.message, GIVEN_UP if given_up else SEVERAL))
     return _result(InputAnswer("decline"))
 
 
@@ -162,18 +174,19 @@ def request_of(server: str, key: str, params: Any) -> InputRequest:
 
 
 def _address(url: str) -> str:
-    """Return an address that people may be shown. Raises Unfillable."""
+    """Return an address that people may be shown. Raises Unfillable.
+
+    It has no sign that RFC 3986 does not know, and no name of a user: by both, browsers find another host in it than
+    the one that stands beside it.
+    """
     try:
         parts = urlsplit(url)
         fits = (
-            re.fullmatch("https?", parts.scheme)
-            and bool(parts.hostname)
-            and url.isascii()
-            and url.isprintable()
+            re.fullmatch("https?", parts.scheme) and _HOST.fullmatch(parts.netloc) and _ADDRESS.fullmatch(url)
         )
     except ValueError:
-        fits = False
-    if not fits or " " in url or len(url) > LONGEST_URL:
+        fits = None
+    if not fits or len(url) > LONGEST_URL:
         raise Unfillable("its address is none that can be shown")
     return url
 

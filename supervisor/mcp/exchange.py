@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -33,8 +34,9 @@ async def call_tool(
 ) -> CallToolResult:
     """Send a call; what the server says of its progress is shown.
 
-    Raises InputNeeded where the server wants input first, and is to be called again with it. The session's own
-    `call_tool` drops results that do not fit the schema that the server declared for them.
+    Raises ServerAway where it would begin too late, and InputNeeded where the server wants input first, and is to be
+    called again with it. The session's own `call_tool` drops results that do not fit the schema that the server
+    declared for them.
     """
     from mcp import MCPError
     from mcp_types import CallToolRequest, CallToolRequestParams, CallToolResult, InputRequiredResult
@@ -49,6 +51,9 @@ async def call_tool(
         # The server has no place for answers: it looks itself whether what it asked for was done.
         people.check_accepted()
         responses = state = None
+    if time.monotonic() > people.ctx.begin_by:
+        # The connection had to be opened first; another worker, or nobody, may have the call by now.
+        raise ServerAway(people.server, "it was reached too late to begin the call")
     for _ in range(MOST_ROUNDS):
         params = CallToolRequestParams.model_validate(
             {"name": name, "arguments": arguments, "_meta": dict(meta)}

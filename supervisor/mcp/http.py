@@ -60,12 +60,20 @@ class _Answering(httpx2.AsyncBaseTransport):
                     return _answer(STALE, "it has forgotten the session")
                 code = NOT_SENT if response.status_code in REFUSED else NO_ANSWER
                 return _answer(code, f"HTTP {response.status_code}")
+        if is_compressed(response):
+            await response.aclose()
+            return _answer(NO_ANSWER, "its answer is compressed, which was not asked for")
         assert isinstance(response.stream, httpx2.AsyncByteStream)
         response.stream = Limited(response.stream, MOST_BYTES)
         return response
 
     async def aclose(self) -> None:
         await self._inner.aclose()
+
+
+def is_compressed(response: httpx2.Response) -> bool:
+    """Whether the body would grow as it is read, after it was counted."""
+    return response.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity")
 
 
 class Limited(httpx2.AsyncByteStream):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import OrderedDict
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -15,8 +16,8 @@ from supervisor.mcp.connection import Connection
 from supervisor.mcp.stdio import Launcher
 from supervisor.tools.contract import ConnectionRequired, Toolset
 
-# The most connections of people that are kept, which may all be open.
-MOST = 200
+# The most connections of people that are kept, which may all be open; more, while each was used a moment ago.
+MOST, MOMENT = 200, 60.0
 
 
 class Tokens(Protocol):
@@ -36,6 +37,10 @@ class Tokens(Protocol):
         """Remember that the server does not take the authorization."""
         ...
 
+    async def settle(self) -> None:
+        """Wait until tokens that are being renewed are stored."""
+        ...
+
 
 class NoTokens:
     """Nobody has connected anything."""
@@ -49,6 +54,9 @@ class NoTokens:
     async def refuse(
         self, server: str, person: str, *, authorization: str, refused: str, why: str, scopes: str
     ) -> None:
+        return None
+
+    async def settle(self) -> None:
         return None
 
 
@@ -83,6 +91,7 @@ class _Entry:
     authorization: str
     connection: Connection
     tools: Toolset = field(default_factory=dict)
+    used_at: float = 0.0
 
 
 class PersonalConnections:
@@ -112,6 +121,7 @@ class PersonalConnections:
                 authorization, Connection(server, self._launcher, bearer=bearer)
             )
             self._bound()
+        entry.used_at = time.monotonic()
         self._entries.move_to_end(key)
         return entry.connection
 
@@ -133,12 +143,18 @@ class PersonalConnections:
         left = [entry.connection for entry in self._entries.values()]
         await asyncio.gather(*(connection.close() for connection in (*left, *self._closing.values())))
         await asyncio.gather(*self._closing)
+        await self._tokens.settle()
 
     def _bound(self) -> None:
-        """Forget the connections that were used least recently: first those that are closed, then idle ones."""
+        """Forget the connections that were used least recently: first those that are closed, then idle ones.
+
+        One that was used a moment ago may be opening, and its tools are about to be looked up.
+        """
         if len(self._entries) <= MOST:
             return
-        *earlier, _ = self._entries
+        *others, _ = self._entries
+        before = time.monotonic() - MOMENT
+        earlier = [key for key in others if self._entries[key].used_at < before]
         unused = [key for key in earlier if not self._entries[key].connection.is_open]
         idle = [key for key in earlier if not self._entries[key].connection.is_busy]
         for key in (unused or idle)[: len(self._entries) - MOST]:

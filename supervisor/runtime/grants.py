@@ -14,6 +14,7 @@ from supervisor.core.events import Actor, CallGranted
 from supervisor.core.messages import Json
 from supervisor.core.persona import Persona
 from supervisor.core.records import Grant
+from supervisor.core.rights import runs_as
 from supervisor.core.state import Call, Session
 from supervisor.effects import granting_of
 from supervisor.personas.library import PersonaLibrary
@@ -47,9 +48,13 @@ class GrantedCalls:
         """Record which of the calls a grant allows, and return the others. Raises StoreUnavailable."""
         session, left = unit.session, list[Call]()
         place = self._place_of(session.origin) or ""
-        grants = [*session.grants, *(await self._of_place(place, session.id) if calls and place else ())]
-        persona = await self._pinned(session) if grants else None
+        others = await self._of_place(place, session) if calls and place else []
+        persona = await self._pinned(session) if session.grants or others else None
         for call in calls:
+            # Who allowed calls as one person was not asked about another one.
+            definition = call.call.definition
+            anybody = not (definition and definition.personal)
+            grants = [*session.grants, *(grant for grant, same in others if same or anybody)]
             granted = await self._granted(session, call, place, grants, persona) if persona else None
             if granted:
                 unit.add(granted)
@@ -85,13 +90,15 @@ class GrantedCalls:
             _log.warning("the grants of session %s are not used: %s", session.id, lost)
             return None
 
-    async def _of_place(self, place: str, but: str) -> list[Grant]:
-        """The grants for a place that were made in other sessions."""
-        found: list[Grant] = []
+    async def _of_place(self, place: str, session: Session) -> list[tuple[Grant, bool]]:
+        """The grants for a place that were made in other sessions, each with whether that runs as the same person."""
+        found: list[tuple[Grant, bool]] = []
         for session_id, _ in await self._log.index(granting_of(place), limit=MOST_SESSIONS):
-            if session_id != but:
+            if session_id != session.id:
                 try:
-                    found += (await self._sessions.load(session_id)).grants
+                    made_in = await self._sessions.load(session_id)
+                    same = runs_as(made_in) == runs_as(session)
+                    found += [(grant, same) for grant in made_in.grants]
                 except FlagmanError as error:
                     _log.warning("the grants of session %s are not known: %s", session_id, error)
         return found

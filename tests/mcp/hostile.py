@@ -78,6 +78,15 @@ def beside(number: Any) -> bool:
             for one in WAITING:
                 send(id=one, result={"content": [{"type": "text", "text": said}]})
         return True
+    if HOW == "asks-late":
+        # It asks about the first call, which was given up by then, while it has the second one.
+        WAITING.append(number)
+        if len(WAITING) == 2:
+            schema = {"type": "object", "properties": {"name": {"type": "string"}}}
+            send(id="e1", method="elicitation/create", params={"message": "Who?", "requestedSchema": schema})
+            said = json.loads(sys.stdin.readline())["result"]["action"]
+            send(id=number, result={"content": [{"type": "text", "text": said}]})
+        return True
     if HOW == "changes":
         WAITING.append(number)
         send(method="notifications/tools/list_changed")

@@ -224,6 +224,7 @@ async def test_an_address_is_shown_with_its_host_and_not_opened(scenario: Direct
     [
         ({"password": {"type": "string"}}, "looks like a secret"),
         ({"deep": {"type": "object", "properties": {}}}, "is no text, number, choice, or yes or no"),
+        ({"odd": {"type": [{}]}}, "is no text, number, choice, or yes or no"),
     ],
 )
 async def test_what_people_cannot_be_asked_is_declined_and_told(

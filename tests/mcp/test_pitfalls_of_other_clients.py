@@ -15,6 +15,7 @@ from supervisor.tools.contract import ToolContext, Toolset
 from tests.mcp.conftest import Open
 from tests.mcp.hosted import Hosted
 from tests.mcp.test_a_server_misbehaves import hostile
+from tests.support.slack import wait_for
 
 
 @pytest.fixture(autouse=True)
@@ -58,6 +59,21 @@ async def test_what_it_asks_in_one_of_several_calls_reaches_no_other_one(
     for output in await asyncio.gather(run({}, context), run({}, context)):
         assert output.content.startswith("decline")
         assert "several calls of it were at work" in output.content
+
+
+async def test_what_it_asks_for_a_call_that_was_given_up_reaches_no_other_one(
+    hosted: Hosted, connect: Open, tools: Toolset, context: ToolContext
+) -> None:
+    opened = connect(hostile(hosted, "asks-late"))
+    await opened.ready(["host"])
+    run = tools["host__t"].run
+    first = asyncio.ensure_future(run({}, context))
+    await wait_for(lambda: opened._connections["host"].is_busy)
+    first.cancel()
+    await asyncio.wait([first])
+    output = await run({}, context)
+    assert output.content.startswith("decline")
+    assert "an earlier call of it was given up" in output.content
 
 
 async def test_a_tool_that_comes_is_there_at_once(

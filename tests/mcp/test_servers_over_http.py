@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
+import httpx2
 import pytest
 from aiohttp import ClientError, ClientSession, web
 
-from supervisor.mcp import servers
+from supervisor.mcp import bearer, servers
+from supervisor.mcp.config import Server
+from supervisor.mcp.errors import NO_ANSWER
+from supervisor.mcp.http import http_client
 from supervisor.tools.contract import OutcomeUnknown, ToolContext, Toolset
 from supervisor.tools.executor import NotBegun
 from tests.mcp.conftest import Open
@@ -109,6 +116,50 @@ async def test_what_became_of_a_call_follows_from_the_answer(
         with pytest.raises(error):
             await tools["host__t"].run({}, context)
         assert await connect(hosted.file(url=url)).ready(["host"]) == ""
+
+
+async def test_a_call_that_would_begin_after_its_time_is_not_sent(
+    hosted: Hosted, connect: Open, tools: Toolset, context: ToolContext
+) -> None:
+    await connect(hosted.file()).ready(["host"])
+    with pytest.raises(NotBegun):
+        await tools["host__say"].run({"to": "x"}, replace(context, begin_by=time.monotonic() - 1))
+    await tools["host__say"].run({"to": "y"}, replace(context, begin_by=time.monotonic() + 60))
+    assert [call["arguments"] for call in hosted.calls] == [{"to": "y"}]
+
+
+async def test_a_call_that_a_token_kept_waiting_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bearer, "MOST_SECONDS", -1.0)
+    seen: list[str] = []
+
+    async def note(request: web.Request) -> web.Response:
+        seen.append((await request.json())["method"])
+        return web.json_response({})
+
+    class Given:
+        async def token(self) -> str:
+            return "a-token"
+
+        renewed = refuse = None
+
+    async with _answering(note) as url:
+        signed = bearer.SignedTransport(httpx2.AsyncHTTPTransport(), Given(), url)  # type: ignore[arg-type]
+        async with httpx2.AsyncClient(transport=signed) as client:
+            await client.post(url, json={"method": "tools/list"})
+            with pytest.raises(bearer.NoToken):
+                await client.post(url, json={"method": "tools/call"})
+    assert seen == ["tools/list"]
+
+
+async def test_an_answer_that_would_grow_as_it_is_read_is_not_read() -> None:
+    async def bomb(_: web.Request) -> web.Response:
+        packed = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
+        return web.Response(body=gzip.compress(b" " * 100_000), headers=packed)
+
+    async with _answering(bomb) as url, http_client(Server(name="s", url=url), 5) as client:
+        answer = await client.post(url, json={})
+    assert len(answer.content) < 1000
+    assert answer.json()["error"]["code"] == NO_ANSWER
 
 
 @asynccontextmanager

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import accumulate, takewhile
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -28,6 +29,10 @@ from supervisor.core.text.visible import one_line
 
 # The longest answer that is shown with its question; the log has all of it.
 ANSWER_SHOWN = 1500
+# Of the names of its fields, in the message.
+NAMES_SHOWN = 2000
+# The characters with which Slack lets an input for a number begin.
+MOST_DIGITS = 100
 _FORMATS = {
     "email": "An email address.",
     "uri": "An address, such as https://example.com.",
@@ -56,9 +61,16 @@ def _fields(request: InputRequest, mask: Masker) -> list[Block]:
     fields = form_fields(request.schema_)
     if not fields:
         return []
-    names = ", ".join(escape(one_line(mask(field.label), 60)) for field in fields)
+    names = _joined([escape(one_line(mask(field.label), 60)) for field in fields])
     what = escape(one_line(mask(fields[0].description), 200)) if len(fields) == 1 else ""
     return [context(f"Asked for: {names}{f' ({what})' if what else ''}")]
+
+
+def _joined(names: Sequence[str]) -> str:
+    """Return escaped names as a list, of which the last are counted where not all fit into one text."""
+    kept = list(takewhile(lambda so_far: so_far <= NAMES_SHOWN, accumulate(len(name) + 2 for name in names)))
+    left = len(names) - len(kept)
+    return ", ".join([*names[: len(kept)], *([f"and {left} more"] if left else [])])
 
 
 def hint(asked: AskedInput, reply: str) -> list[Block]:
@@ -69,7 +81,7 @@ def hint(asked: AskedInput, reply: str) -> list[Block]:
         said.append("The answer goes to the server, and will stand in the log: no passwords or keys.")
     if asked.until:
         said.append(f"The call is held open until {moment(asked.until)}.")
-    return [context(" ".join(said))]
+    return [context(" ".join(said))] if said else []
 
 
 def answered_blocks(asked: AskedInput, mask: Masker) -> list[Block]:
@@ -147,5 +159,6 @@ def _element(field: FormField, mask: Masker) -> Block:
         element = {"type": "plain_text_input", "action_id": "value", "multiline": tall > 200}
         element["max_length"] = MOST_CHARACTERS
     shown = "" if default is None else str(default)
-    fits = shown and len(shown) <= MOST_CHARACTERS and mask(shown) == shown
+    most = MOST_DIGITS if field.kind in ("number", "integer") else MOST_CHARACTERS
+    fits = shown and len(shown) <= most and mask(shown) == shown
     return {**element, "initial_value": shown} if fits else element

@@ -172,13 +172,21 @@ def _listed(field: FormField) -> str:
 
 
 def _number(field: FormField, value: Any) -> str:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and _is_finite(value)
     if not is_number or (field.kind == "integer" and value != int(value)):
         return "is a whole number" if field.kind == "integer" else "is a number"
     least, most = field.rule.get("minimum"), field.rule.get("maximum")
     if isinstance(least, int | float) and value < least:
-        return f"is at least {least:g}"
-    return f"is at most {most:g}" if isinstance(most, int | float) and value > most else ""
+        return f"is at least {least}"
+    return f"is at most {most}" if isinstance(most, int | float) and value > most else ""
+
+
+def _is_finite(value: float) -> bool:
+    """Whether it can be sent as a number: one of more than some 300 digits cannot, as most programs read JSON."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def _within(size: int, rule: Mapping[str, Any], least: str, most: str, unit: str) -> str:

@@ -100,17 +100,30 @@ def _field(name: str, rule: Any, required: bool) -> FormField:
     shown = one_line(name, 40)
     if not isinstance(rule, dict) or not name or len(name) > LONGEST_NAME:
         raise Unfillable(f"its field `{shown}` cannot be shown")
+    rule = _without_null(rule)
     kind = rule.get("type")
     if kind == "array":
         items = rule.get("items")
         if not isinstance(items, dict) or not (choices := _choices(items, shown)):
             raise Unfillable(f"its field `{shown}` is a list of other things than choices")
         return FormField(name, "choices", required, rule, choices)
-    if kind not in _SIMPLE:
+    if not isinstance(kind, str) or kind not in _SIMPLE:
         raise Unfillable(f"its field `{shown}` is no text, number, choice, or yes or no")
     if kind == "string" and (choices := _choices(rule, shown)):
         return FormField(name, "choice", required, rule, choices)
     return FormField(name, _SIMPLE[kind], required, rule)
+
+
+def _without_null(rule: Json) -> Json:
+    """Return the rule of a field that may be null as that of its values: what is left empty is left out."""
+    kinds, either = rule.get("type"), rule.get("anyOf")
+    if isinstance(kinds, list) and len(kinds) == 2 and "null" in kinds:
+        return {**rule, "type": next((kind for kind in kinds if kind != "null"), None)}
+    if isinstance(either, list) and len(either) == 2 and {"type": "null"} in either:
+        values = next((one for one in either if one != {"type": "null"}), None)
+        if isinstance(values, dict):
+            return {**values, **{name: value for name, value in rule.items() if name != "anyOf"}}
+    return rule
 
 
 def _choices(rule: Json, shown: str) -> tuple[tuple[str, str], ...]:

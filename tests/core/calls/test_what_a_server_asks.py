@@ -36,6 +36,8 @@ TEXT: dict[str, Any] = {"type": "string"}
         ({**TEXT, "format": "uri"}, "https://a.org", "a.org", "is an address, such as"),
         ({"type": "integer", "minimum": 1}, 1, 0, "is at least 1"),
         ({"type": "integer"}, 1, 1.5, "is a whole number"),
+        ({"type": "integer"}, 1, 10**400, "is a whole number"),
+        ({"type": "number", "minimum": 10**400}, None, 1, "is at least 1000"),
         ({"type": "number", "maximum": 2}, 1.5, 3, "is at most 2"),
         ({"type": "number"}, 1, True, "is a number"),
         ({"type": "boolean"}, False, "no", "is yes or no"),
@@ -48,14 +50,23 @@ TEXT: dict[str, Any] = {"type": "string"}
             "has some of “A”",
         ),
         (TEXT, "x", None, "is needed"),
+        ({"type": ["null", "integer"], "minimum": 1}, 1, 0, "is at least 1"),
+        ({"anyOf": [{**TEXT, "maxLength": 1}, {"type": "null"}], "title": "T"}, "x", "xy", "has at most 1"),
     ],
 )
 def test_each_value_is_checked_against_its_rule(rule: Any, good: Any, bad: Any, problem: str) -> None:
     request = wanting(field=rule)
-    assert checked(request, {"field": good}) == ({"field": good}, {})
+    if good is not None:
+        assert checked(request, {"field": good}) == ({"field": good}, {})
     _, wrong = checked(request, {"field": bad})
     assert problem in wrong["field"]
-    assert checked(request, {"field": good, "other": 1})[1] == {"other": "is none of its fields"}
+    assert checked(request, {"field": good, "other": 1})[1]["other"] == "is none of its fields"
+
+
+@pytest.mark.parametrize("kind", [["string", "integer"], ["null", "null"], [], {"const": "string"}, None, 1])
+def test_a_type_that_is_no_word_is_not_asked_for(kind: Any) -> None:
+    with pytest.raises(Unfillable, match="is no text, number, choice, or yes or no"):
+        form_fields(wanting(field={"type": kind}).schema_)
 
 
 @pytest.mark.parametrize(

@@ -104,7 +104,7 @@ class Authority:
         self, client: OAuthClientInformationFull, authorization_code: AuthorizationCode
     ) -> OAuthToken:
         del self.codes[authorization_code.code]
-        return self._give(client, authorization_code)
+        return self.give(client, authorization_code)
 
     async def load_refresh_token(
         self, client: OAuthClientInformationFull, refresh_token: str
@@ -118,7 +118,7 @@ class Authority:
             raise RuntimeError("the server has a fault")
         self.refreshes += 1
         del self.refreshing[refresh_token.token]
-        return self._give(client, refresh_token)
+        return self.give(client, refresh_token)
 
     async def load_access_token(self, token: str) -> AccessToken | None:
         return self.access.get(token)
@@ -131,9 +131,7 @@ class Authority:
     async def exchange_identity_assertion(self, client: Any, params: Any) -> OAuthToken:
         raise NotImplementedError
 
-    def _give(
-        self, client: OAuthClientInformationFull, whose: AuthorizationCode | RefreshToken
-    ) -> OAuthToken:
+    def give(self, client: OAuthClientInformationFull, whose: AuthorizationCode | RefreshToken) -> OAuthToken:
         about = {"client_id": client.client_id, "scopes": whose.scopes, "subject": whose.subject}
         about |= {"resource": whose.resource}
         token, refresh = secrets.token_urlsafe(24), secrets.token_urlsafe(24)

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 
 import pytest
+from aiohttp import ClientSession
 from redis.asyncio import Redis
 
 from bot.compose import Core, core
@@ -139,6 +140,29 @@ async def test_the_button_works_only_in_the_browser_that_opened_its_page(
     assert (await browser.press(link, page))[0] == 303, "and it is not used up by that"
 
 
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("multipart/form-data", b"x"),
+        ("application/x-www-form-urlencoded; charset=nonsense", b"link=1"),
+        ("application/x-www-form-urlencoded", b"link=\xff"),
+        ("application/x-www-form-urlencoded", b"a=1&" * 100),
+        ("application/x-www-form-urlencoded", b"x" * 100_000),
+    ],
+)
+async def test_what_no_page_sends_is_refused_in_a_sentence(flagman: Served, kind: str, body: bytes) -> None:
+    async def parts() -> AsyncIterator[bytes]:
+        yield body
+
+    url = (await flagman.link()).partition("?")[0]
+    async with (
+        ClientSession() as session,
+        session.post(url, data=parts(), headers={"Content-Type": kind}) as answer,
+    ):
+        assert answer.status == 400
+        assert "Nothing was changed" in await answer.text()
+
+
 @pytest.mark.parametrize(("iss", "status"), [("https://evil.example", 400), ("", 200), ("own", 200)])
 async def test_the_answer_of_another_issuer_is_refused(
     flagman: Served, notes: Authority, browser: Browser, iss: str, status: int
@@ -147,6 +171,21 @@ async def test_the_answer_of_another_issuer_is_refused(
     back = await browser.sign_in(await flagman.link())
     assert (await browser.get(back))[0] == status
     assert bool(await flagman.accounts()) is (status == 200)
+
+
+async def test_a_server_that_has_forgotten_flagman_is_told_of_it_again(
+    flagman: Served, notes: Authority, browser: Browser
+) -> None:
+    await browser.connect(await flagman.link())
+    await browser.connect(await flagman.link())
+    assert len(notes.clients) == 1, "it is registered once"
+    notes.clients.clear()
+    for _ in range(linking.MOST_UNANSWERED):
+        _, page = await browser.get(link := await flagman.link())
+        _, address = await browser.press(link, page)
+        assert (await browser.get(address))[0] == 400, "its own page says so, and leads nowhere"
+    await browser.connect(await flagman.link())
+    assert len(notes.clients) == 1
 
 
 async def test_an_expired_link_and_a_sign_in_that_was_cancelled_change_nothing(

@@ -168,6 +168,29 @@ async def test_two_people_use_one_server_each_as_themselves(
     assert [subject for subject, _ in notes.calls] == ["octo-ada", "octo-grace"], "whoever approves"
 
 
+async def test_a_grant_for_a_place_is_for_calls_as_the_same_person_alone(
+    scenario: Director, notes: Authority, tmp_path: Path
+) -> None:
+    keys = f"mine@{ADA}:launch+read+approve:{OWNED}"
+    scene = await set_up(scenario, notes, tmp_path, asks_whose(), api_keys=SecretStr(keys))
+    for user in (ADA, GRACE):
+        notes.signs_in = user
+        async with Browser() as own:
+            await own.connect(await link_of(scene, user))
+    first = await scene.launch()
+    await scene.asked(first)
+    async with Client(scene.flagman.config.public_address, OWNED) as api:
+        (call,) = (await api.get(f"/v1/sessions/{first.id}"))["calls"]
+        terms = {"scope": "channel", "until": "in 30m", "arguments": {"text": "*"}, "digest": call["digest"]}
+        granted = await api.post(f"/v1/sessions/{first.id}/calls/1.1/grant", terms)
+        assert granted.status in (200, 201), granted.body
+    await scene.ended(first)
+    await scene.ended(await scene.launch())
+    assert [subject for subject, _ in notes.calls] == [ADA, ADA]
+    await scene.asked(await scene.launch(user=GRACE))
+    assert GRACE not in [subject for subject, _ in notes.calls], "nobody was asked about her"
+
+
 async def test_a_token_that_is_refused_in_the_middle_is_renewed_and_one_that_cannot_be_pauses(
     scenario: Director, notes: Authority, browser: Browser, tmp_path: Path
 ) -> None:

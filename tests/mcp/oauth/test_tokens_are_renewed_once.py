@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+from mcp.shared.auth import OAuthToken
 from redis.asyncio import Redis
 
 from storage import keys
@@ -94,6 +97,78 @@ async def test_a_process_that_died_while_renewing_holds_nobody_up_for_long(
     clock.ahead = timedelta(hours=3)
     await waiting
     assert notes.refreshes == 1
+
+
+@dataclass
+class Slow:
+    """A token endpoint that has renewed, and answers once it may."""
+
+    has_renewed: asyncio.Event = field(default_factory=asyncio.Event)
+    may_answer: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@pytest.fixture
+def slow(notes: Authority, monkeypatch: pytest.MonkeyPatch) -> Slow:
+    made, renew = Slow(), notes.exchange_refresh_token
+
+    async def slowly(*about: Any) -> OAuthToken:
+        tokens = await renew(*about)
+        made.has_renewed.set()
+        await made.may_answer.wait()
+        return tokens
+
+    monkeypatch.setattr(notes, "exchange_refresh_token", slowly)
+    return made
+
+
+async def test_a_call_that_is_interrupted_while_its_token_is_renewed_loses_no_token(
+    redis: Redis, notes: Authority, slow: Slow
+) -> None:
+    clock = Clock()
+    one = await connected(redis, notes, clock)
+    clock.ahead = timedelta(hours=2)
+    mine = worker(redis, clock)
+    asked = asyncio.create_task(mine.token("notes", PERSON, authorization=one.id))
+    await slow.has_renewed.wait()
+    asked.cancel()
+    await asyncio.wait([asked])
+    slow.may_answer.set()
+    await mine.settle()
+    assert await worker(redis, clock).token("notes", PERSON, authorization=one.id)
+    assert notes.refreshes == 1
+
+
+async def test_new_tokens_count_that_came_after_another_worker_was_refused(
+    redis: Redis, notes: Authority, slow: Slow
+) -> None:
+    clock = Clock()
+    one = await connected(redis, notes, clock)
+    clock.ahead = timedelta(hours=2)
+    first = asyncio.create_task(worker(redis, clock).token("notes", PERSON, authorization=one.id))
+    await slow.has_renewed.wait()
+    clock.ahead = timedelta(hours=2, minutes=1)
+    with pytest.raises(NoToken, match="invalid_grant"):
+        await worker(redis, clock).token("notes", PERSON, authorization=one.id)
+    slow.may_answer.set()
+    new = await first
+    assert await worker(redis, clock).authorization("notes", PERSON) == one.id
+    assert await worker(redis, clock).token("notes", PERSON, authorization=one.id) == new
+
+
+async def test_new_tokens_of_what_was_removed_meanwhile_are_revoked(
+    redis: Redis, notes: Authority, slow: Slow
+) -> None:
+    clock = Clock()
+    one = await connected(redis, notes, clock)
+    clock.ahead = timedelta(hours=2)
+    mine = worker(redis, clock)
+    asked = asyncio.create_task(mine.token("notes", PERSON, authorization=one.id))
+    await slow.has_renewed.wait()
+    await mine.remove("notes", PERSON)
+    slow.may_answer.set()
+    with pytest.raises(NoToken):
+        await asked
+    assert set(notes.given[-2:]) & set(notes.revoked)
 
 
 async def test_a_rotated_key_opens_them_and_they_are_encrypted_anew(redis: Redis, notes: Authority) -> None:
