@@ -297,7 +297,7 @@ async def core(settings: Settings, *, tools: Toolset | None = None) -> AsyncIter
         if server:
             stack.push_async_callback(server.stop)
             url = await _start_server(server)
-        redis, blocking = connect(url), connect(url, blocking=True)
+        redis, blocking = connect(url, replicas=settings.replicas), connect(url, blocking=True)
         stack.push_async_callback(redis.aclose)
         stack.push_async_callback(blocking.aclose)
         await _check_answer(redis)

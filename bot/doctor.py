@@ -27,6 +27,7 @@ from bot.setup.checks import call, identity_of, reason, scopes_of, socket_of
 from bot.store_check import Finding, check_store, skew
 from handlers.directory import SlackDirectory
 from handlers.users import People
+from storage.clients.replicas import Replicas
 from storage.connection import connect, wait_ready
 from storage.embedded_server import embedded_server
 from storage.errors import DataFolderInUse, StorageError
@@ -123,7 +124,7 @@ async def _store(settings: Settings, unpark: bool) -> AsyncIterator[Finding]:
                 Finding("Store", "note", said, "flagman serve makes it; or set FLAGMAN_DATA or REDIS_URL")
             ]
         elif settings.redis_url:
-            found = await _look(settings.redis_url.get_secret_value(), "", unpark)
+            found = await _look(settings.redis_url.get_secret_value(), "", unpark, settings.replicas)
         else:
             async with embedded_server(settings.data) as url:
                 found = await _look(url, "embedded", unpark)
@@ -135,12 +136,12 @@ async def _store(settings: Settings, unpark: bool) -> AsyncIterator[Finding]:
         yield finding
 
 
-async def _look(url: str, kind: str, unpark: bool) -> list[Finding]:
+async def _look(url: str, kind: str, unpark: bool, replicas: Replicas | None = None) -> list[Finding]:
     """What is found in the store at this URL. Raises StorageError or OSError."""
     redis = connect(url)
     try:
         await wait_ready(redis, PATIENCE)
-        return [finding async for finding in check_store(redis, kind, unpark=unpark)]
+        return [finding async for finding in check_store(redis, kind, unpark=unpark, replicas=replicas)]
     finally:
         await redis.aclose()
 

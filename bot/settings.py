@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from storage.connection import password_of
+from storage.clients.address import parse_address
+from storage.clients.replicas import Replicas
 from storage.keys import MOST_PARTITIONS
 from supervisor.api_keys import ApiKey, parse_keys
 from supervisor.core.commands.limits import LIMITS, parse_limits
@@ -65,6 +66,7 @@ class Settings(CommonSettings):
     slack_client_secret: SecretStr | None = Field(None, validation_alias="SLACK_CLIENT_SECRET")
     slack_api_url: str = Field(SLACK, validation_alias="SLACK_API_URL")
     redis_url: SecretStr | None = Field(None, validation_alias="REDIS_URL")
+    wait_replicas: str = Field("", validation_alias="FLAGMAN_WAIT_REPLICAS")
     model: str | None = Field(None, validation_alias="FLAGMAN_MODEL")
     personas: Path | None = Field(None, validation_alias="FLAGMAN_PERSONAS")
     default_persona: Annotated[str, Field(pattern=r"^([a-z0-9][a-z0-9-]{0,39})?$")] = Field(
@@ -121,11 +123,15 @@ class Settings(CommonSettings):
     @field_validator("redis_url")
     @classmethod
     def _scheme(cls, url: SecretStr | None) -> SecretStr | None:
-        if url and not url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
-            raise ValueError("must begin with redis://, rediss:// or unix://")
         if url:
-            password_of(url.get_secret_value())
+            parse_address(url.get_secret_value())
         return url
+
+    @field_validator("wait_replicas")
+    @classmethod
+    def _replicas(cls, text: str) -> str:
+        Replicas.parse(text)
+        return text
 
     @field_validator("api_keys")
     @classmethod
@@ -204,7 +210,9 @@ class Settings(CommonSettings):
         return model
 
     @model_validator(mode="after")
-    def _a_way_in(self) -> Self:
+    def _belong_together(self) -> Self:
+        if self.replicas and not self.redis_url:
+            raise ValueError("FLAGMAN_WAIT_REPLICAS needs REDIS_URL, as the embedded store has no replicas")
         if bool(self.slack_client_id) != bool(self.slack_client_secret):
             raise ValueError(
                 "SLACK_CLIENT_ID and SLACK_CLIENT_SECRET belong together, since workspaces install with both: set "
@@ -213,6 +221,11 @@ class Settings(CommonSettings):
         if self.playground or self.slack_app_token or self.slack_signing_secret:
             return self
         raise ValueError("SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET (HTTP mode) is needed too")
+
+    @property
+    def replicas(self) -> Replicas | None:
+        """The replicas that must have each append; None where the primary alone is enough."""
+        return Replicas.parse(self.wait_replicas)
 
     @property
     def admin_ids(self) -> tuple[str, ...]:
@@ -352,12 +365,12 @@ def _parts(value: SecretStr | None) -> list[str]:
 
 
 def _with_password(url: SecretStr | None) -> list[str]:
-    """The URL and the password in it; nothing where it has none, since such a URL is no secret."""
+    """The URL and the passwords in it; nothing where it has none, since such a URL is no secret."""
     text = url.get_secret_value() if url else ""
-    password = password_of(text) if text else ""
+    passwords = parse_address(text).passwords if text else []
     # In the URL some of its characters are encoded.
-    written = urlsplit(text).password or password
-    return [text, written, password] if password else []
+    written = urlsplit(text).password if passwords else None
+    return [text, *([written] if written else []), *passwords] if passwords else []
 
 
 def _named(value: SecretStr | None) -> list[tuple[str, str]]:

@@ -9,6 +9,10 @@ from datetime import timedelta
 from typing import Any, Literal
 
 from storage import keys
+from storage.clients.cluster import ClusterRedis
+from storage.clients.permissions import missing_permissions
+from storage.clients.replicas import Replicas
+from storage.connection import reaching_store
 from storage.health import health
 from storage.queue import SessionQueue
 from storage.rows import RowStore
@@ -30,9 +34,17 @@ class Finding:
         return asdict(self)
 
 
-async def check_store(redis: Any, kind: str, *, unpark: bool = False) -> AsyncIterator[Finding]:
-    """Run all checks of the store; `kind` describes it, and `unpark` queues jobs again that could not be done."""
-    async for finding in _health(redis, kind):
+async def check_store(
+    redis: Any, kind: str, *, unpark: bool = False, replicas: Replicas | None = None
+) -> AsyncIterator[Finding]:
+    """Run all checks of the store; `kind` describes it, and `unpark` queues jobs again that could not be done.
+
+    `replicas` are those for which each append waits.
+    """
+    if (finding := await _permissions(redis)).state != "ok":
+        yield finding
+        return
+    async for finding in _health(redis, kind, replicas):
         yield finding
     async for finding in _troubles(redis, unpark):
         yield finding
@@ -57,10 +69,23 @@ async def _workspaces(redis: Any) -> AsyncIterator[Finding]:
         yield Finding("Workspaces", "ok", f"{len(installed)} installed it: {names}")
 
 
-async def _health(redis: Any, kind: str) -> AsyncIterator[Finding]:
+async def _permissions(redis: Any) -> Finding:
+    """Whether the user in REDIS_URL may do what Flagman does."""
+    with reaching_store():
+        missing = await missing_permissions(redis, in_cluster=isinstance(redis, ClusterRedis))
+    if missing:
+        rules = " ".join(missing)
+        mend = f"ACL SETUSER <user> {rules} (docs/stores.md has all that is needed)"
+        return Finding("Store's user", "wrong", f"it lacks {rules}", mend)
+    return Finding("Store's user", "ok", "may do all that is needed")
+
+
+async def _health(redis: Any, kind: str, replicas: Replicas | None) -> AsyncIterator[Finding]:
     found = await health(redis)
     answer = f"answers in {found.round_trip.total_seconds() * 1000:.1f} ms"
-    yield Finding("Store", "ok", f"{found.server}{f', {kind}' if kind else ''}, {answer}")
+    yield Finding("Store", "ok", ", ".join(filter(None, (found.server, kind, found.form, answer))))
+    if finding := _replicas(found.replicas, replicas):
+        yield finding
     yield skew("Store's clock", found.ahead)
     if found.synced is not None and found.synced != "always":
         yield Finding(
@@ -76,6 +101,20 @@ async def _health(redis: Any, kind: str) -> AsyncIterator[Finding]:
             f"the store may throw sessions away ({found.evicts})",
             "CONFIG SET maxmemory-policy noeviction",
         )
+
+
+def _replicas(there: int, wanted: Replicas | None) -> Finding | None:
+    """What can be lost when the primary dies; None where there is nothing to choose."""
+    has = f"a primary has {there} {'replica' if there == 1 else 'replicas'}"
+    if wanted and there < wanted.count:
+        mend = "start more replicas, or lower FLAGMAN_WAIT_REPLICAS; until then nothing can be stored"
+        return Finding("Replicas", "wrong", f"{has}, and each append waits for {wanted.count}", mend)
+    if wanted:
+        return Finding("Replicas", "ok", f"{has}, and each append waits for {wanted.count}")
+    if there:
+        mend = "when the primary dies, what it acknowledged last can be lost; FLAGMAN_WAIT_REPLICAS=1 closes that"
+        return Finding("Replicas", "note", f"{has}, and no append waits for them", mend)
+    return None
 
 
 async def _troubles(redis: Any, unpark: bool) -> AsyncIterator[Finding]:

@@ -110,7 +110,7 @@ def workers(parts: Core, client: AsyncWebClient, gateway: Gateway) -> tuple[Work
     first = make(client, parts.directory.home, "") if client.token or parts.teams is None else None
     shown = Projectors(parts.sessions, parts.teams, make, first) if parts.teams else first
     assert shown, "without workspaces that install it, there is the first one"
-    known, settings = parts.sessions.known_version, parts.settings
+    known, settings = parts.sessions.known, parts.settings
     chores = [Progress(parts.printing(), outbox.enqueue).run]
     if settings.keep_for:
         chores.append(parts.leftovers().run)

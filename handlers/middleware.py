@@ -17,7 +17,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from handlers.blocks.text import moment, person
 from handlers.private_answers import answer_privately
 from handlers.users import TEAM
-from storage.errors import IdempotencyKeyKnown, StorageError, StoreRefused, note_outage
+from storage.errors import IdempotencyKeyKnown, NotReplicated, StorageError, StoreRefused, note_outage
 from supervisor.core.errors import (
     AlreadyDecided,
     FlagmanError,
@@ -153,6 +153,8 @@ def plain_text_of(error: Exception, command: str, mask: Masker) -> str:
             return "That was already done."
         case StoreRefused():
             return f"{mask(str(error))} So that may not have been done. {_LOOK}"
+        case NotReplicated():
+            return f"{mask(str(error))} {_LOOK}"
         case StorageError():
             return _DOWN
         case TimeoutError():

@@ -8,7 +8,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from storage import keys
-from storage.connection import reaching_store
+from storage.connection import durable, reaching_store
 
 
 class ApiKeyStore:
@@ -19,7 +19,7 @@ class ApiKeyStore:
 
     async def put(self, key_id: str, row: bytes) -> None:
         with reaching_store():
-            await self._redis.hset(keys.api_keys(), key_id, row)
+            await durable(self._redis).hset(keys.api_keys(), key_id, row)
 
     async def get(self, key_id: str) -> bytes | None:
         with reaching_store():
@@ -29,7 +29,7 @@ class ApiKeyStore:
     async def claim_name(self, name: str, owner: str) -> None:
         """Record for good whose name of keys it is; the first who claims it stays the owner."""
         with reaching_store():
-            await self._redis.hsetnx(keys.api_key_names(), name, owner)
+            await durable(self._redis).hsetnx(keys.api_key_names(), name, owner)
 
     async def name_owner(self, name: str) -> str | None:
         """Whose name of keys it is; None for one that no key had."""
@@ -39,7 +39,7 @@ class ApiKeyStore:
 
     async def delete(self, key_id: str) -> bool:
         with reaching_store():
-            gone = bool(await self._redis.hdel(keys.api_keys(), key_id))
+            gone = bool(await durable(self._redis).hdel(keys.api_keys(), key_id))
             await self._redis.hdel(keys.api_keys_used(), key_id)
             return gone
 

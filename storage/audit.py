@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from redis.asyncio import Redis
 
 from storage import keys
-from storage.connection import reaching_store
+from storage.connection import reaching_store, together
 from storage.scripts import records
 
 # How many refusals are kept of one actor, of how many actors, and how far apart two of the same attempt are.
@@ -64,10 +64,7 @@ class AuditStore:
         name = keys.opened(session_id)
         with reaching_store():
             if await self._redis.scard(name) < MOST_OPENED:
-                pipe = self._redis.pipeline(transaction=False)
-                pipe.sadd(name, mark)
-                pipe.expire(name, OPENED)
-                await pipe.execute()
+                await together((self._redis.sadd(name, mark), self._redis.expire(name, OPENED)))
 
     async def opened(self, session_id: str) -> frozenset[str]:
         """The marks of a session."""

@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 
 from storage import keys
 from storage.connection import reaching_store, subscribe
+from storage.scripts import records
 
 
 class ChangeFeed:
@@ -34,13 +35,8 @@ class RunningStore:
 
     async def put(self, session_id: str, call_id: str, row: bytes, ttl: timedelta) -> None:
         """Replace the row of a call, keep those of its session for `ttl`, and tell the subscribers."""
-        key, feed = keys.running(session_id), keys.running_channel(keys.partition_of(session_id))
-        pipeline = self._redis.pipeline(transaction=True)
-        pipeline.hset(key, call_id, row)
-        pipeline.pexpire(key, ttl)
-        pipeline.publish(feed, session_id)
         with reaching_store():
-            await pipeline.execute()
+            await records.put_running(self._redis, session_id, call_id, row, ttl=ttl)
 
     async def remove(self, session_id: str, call_id: str) -> None:
         with reaching_store():

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Collection, Iterator
+from collections.abc import AsyncIterator, Awaitable, Collection, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from typing import Any
 
 from redis.asyncio import BlockingConnectionPool, ConnectionPool, Redis
-from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import (
-    ConnectionError as RedisConnectionError,
-)
-from redis.exceptions import (
+    AskError,
     InvalidResponse,
     OutOfMemoryError,
     ReadOnlyError,
@@ -24,11 +21,19 @@ from redis.exceptions import (
     ResponseError,
 )
 from redis.exceptions import (
+    ConnectionError as RedisConnectionError,
+)
+from redis.exceptions import (
     TimeoutError as RedisTimeoutError,
 )
 from redis.maint_notifications import MaintNotificationsConfig
 
-from storage.errors import StoreRefused, StoreUnavailable
+from storage.clients.address import Address, Node, parse_address
+from storage.clients.cluster import ClusterRedis
+from storage.clients.replicas import Replicas, TooFewReplicas
+from storage.clients.sentinel import SentinelPool
+from storage.clients.topology import Topology
+from storage.errors import NotReplicated, StoreRefused, StoreUnavailable
 from storage.pipeline import PipeliningRedis
 
 CLIENT_NAME = "flagman"
@@ -54,6 +59,7 @@ REFUSALS = {
     "READONLY": "it is a replica and takes no writes",
     "TRYAGAIN": "its cluster is moving keys",
 }
+_A_CLUSTER = "it is a node of a cluster, so REDIS_URL must begin with redis+cluster:// or rediss+cluster://"
 # Error answers that are caused by the command: they are faults, and trying again does not help.
 _FAULTS = {
     "ERR",
@@ -70,13 +76,15 @@ _FAULTS = {
 _CODE = re.compile(r"(?:Command # .* of pipeline caused error: \(['\"])?([A-Z]+)\b", re.DOTALL)
 
 
-def connect(url: str, *, blocking: bool = False) -> Redis:
-    """Return a client for `redis://`, `rediss://` or `unix://`; answers are bytes. It connects at the first command.
+def connect(url: str, *, blocking: bool = False, replicas: Replicas | None = None) -> Redis:
+    """Return a client for a URL of one of the forms in `parse_address`; answers are bytes. It connects at first use.
 
     `blocking=True` is for XREADGROUP … BLOCK: it waits up to 40 s for an answer and opens a connection for each reader.
+    `replicas` are those that must have what is written by `durable` of the client.
     Close the client with `aclose()`. Raises ValueError for a URL of another form.
     """
-    limits = {
+    address = parse_address(url)
+    limits: dict[str, Any] = {
         "socket_connect_timeout": CONNECT_SECONDS,
         "socket_timeout": BLOCKING_ANSWER_SECONDS if blocking else ANSWER_SECONDS,
         "health_check_interval": HEALTH_CHECK_SECONDS,
@@ -90,24 +98,43 @@ def connect(url: str, *, blocking: bool = False) -> Redis:
     }
     if not url.startswith("unix://"):
         limits["socket_keepalive"] = True
+    limits |= address.options
+    if address.kind != "cluster":
+        return _client(_pool(address, limits, blocking=blocking), blocking=blocking, replicas=replicas)
+
+    def of(node: Node) -> Redis:
+        host, port = node
+        pool = ConnectionPool(**limits, host=host, port=port)
+        return _client(pool, blocking=blocking, replicas=replicas)
+
+    return ClusterRedis(Topology(address.nodes, of), replicated=replicas is not None)
+
+
+def _pool(address: Address, limits: dict[str, Any], *, blocking: bool) -> ConnectionPool:
+    if address.kind == "sentinel":
+        return SentinelPool(address, limits, CONNECT_SECONDS)
     if blocking:
-        return Redis.from_pool(ConnectionPool.from_url(url, **limits))
-    pool = BlockingConnectionPool.from_url(url, max_connections=CONNECTIONS, timeout=ANSWER_SECONDS, **limits)
-    return PipeliningRedis.from_pool(pool)
+        return ConnectionPool(**limits)
+    return BlockingConnectionPool(max_connections=CONNECTIONS, timeout=ANSWER_SECONDS, **limits)
 
 
-def password_of(url: str) -> str:
-    """Return the password of the store in its URL, decoded; empty where it has none.
+def _client(pool: ConnectionPool, *, blocking: bool, replicas: Replicas | None) -> Redis:
+    client = (
+        Redis(connection_pool=pool) if blocking else PipeliningRedis(connection_pool=pool, replicas=replicas)
+    )
+    client.auto_close_connection_pool = True
+    return client
 
-    Raises ValueError, whose text has no part of the URL, where this is not one that `connect` takes.
-    """
-    try:
-        # Some values of a URL are only checked when a connection is made.
-        connect(url).connection_pool.make_connection()  # type: ignore[no-untyped-call]
-        return str(parse_url(url).get("password") or "")
-    except (ValueError, TypeError, AttributeError, RedisError):
-        pass
-    raise ValueError("is no URL of a store, such as redis://:password@host:6379/0 (in a password, / is %2F)")
+
+async def together(asked: Iterable[Awaitable[Any]]) -> list[Any]:
+    """Return the answers to commands that are sent at once, each to where its keys are. Raises the first error."""
+    return await asyncio.gather(*asked)
+
+
+def durable(redis: Redis) -> Redis:
+    """Return the client for what must not be lost once it is acknowledged: it waits for the replicas asked for."""
+    found: Redis = getattr(redis, "durable", redis)
+    return found
 
 
 def _retry() -> Retry:
@@ -128,6 +155,10 @@ def reaching_store() -> Iterator[None]:
     except RedisError as error:
         found = _CODE.match(str(error))
         code = str(getattr(error, "status_code", None) or (found and found[1]))
+        if isinstance(error, TooFewReplicas):
+            raise NotReplicated(str(error)) from error
+        if isinstance(error, AskError):
+            raise StoreRefused("MOVED", _A_CLUSTER) from error
         if code in REFUSALS:
             raise StoreRefused(code, REFUSALS[code]) from error
         if isinstance(error, UNAVAILABLE):

@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from storage import keys
-from storage.connection import reaching_store
+from storage.connection import reaching_store, together
 
 _log = logging.getLogger("flagman.store")
 
@@ -19,11 +19,9 @@ async def set_aside(redis: Redis, types: Mapping[str, str]) -> int:
 
     What is missing afterwards is restored from the logs of the sessions, as after any loss. Raises StoreUnavailable.
     """
-    pipe = redis.pipeline(transaction=False)
-    for name in types:
-        pipe.type(name)
     with reaching_store():
-        found = dict(zip(types, [kind.decode() for kind in await pipe.execute()], strict=True))
+        kinds = await together(redis.type(name) for name in types)
+    found = {name: kind.decode() for name, kind in zip(types, kinds, strict=True)}
     wrong = [name for name, kind in found.items() if kind not in (types[name], "none")]
     for name in wrong:
         aside = keys.damaged(name)

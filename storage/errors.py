@@ -30,6 +30,14 @@ class StoreRefused(StoreUnavailable):
         self.reply_code = reply_code
 
 
+class NotReplicated(StoreUnavailable):
+    """A write was carried out, and too few replicas confirmed it in time; it is lost if its primary dies now."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.args = (f"It is not known whether the store keeps it: {detail}.",)
+
+
 class VersionConflict(StorageError):
     """The log is at version `actual` and not at `expected`; versions count events."""
 

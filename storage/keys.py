@@ -11,6 +11,8 @@ QueueName = Literal["ready", "outbox"]
 GROUP = "flagman"
 MOST_PARTITIONS = 256
 _PREFIX = "flagman"
+# A pattern that matches all keys and channels.
+ALL = f"{_PREFIX}:*"
 # All mailboxes share one hash tag, since they share a limit.
 _MAIL = f"{_PREFIX}:{{mail}}"
 # What one script touches of the audit.
@@ -28,6 +30,16 @@ def partition_of(session_id: str) -> int:
     if found is None or int(found[1] or 0) >= MOST_PARTITIONS:
         raise ValueError(session_id)
     return int(found[1] or 0)
+
+
+def write_probe(partition: int) -> str:
+    """Return the key that is written to learn whether replicas have what was written to a partition before."""
+    return f"{_tag(partition)}:probe"
+
+
+def permission_probe() -> str:
+    """Return the key with which is tried what the user of the store may do, by many commands."""
+    return f"{write_probe(0)}:permissions"
 
 
 @dataclass(frozen=True)
@@ -365,3 +377,13 @@ def slot_queue(scope: str, rank: int) -> str:
 def _tag(partition: int) -> str:
     """Return the prefix of all keys of a partition, which puts them into one slot of a cluster."""
     return f"{_PREFIX}:{{p{partition}}}"
+
+
+# The patterns of all subscriptions, which the rules of a user must have as they are.
+SUBSCRIPTIONS = (
+    changed_pattern(),
+    dirty_pattern("ready"),
+    dirty_pattern("outbox"),
+    running_pattern(),
+    timer_channel(),
+)

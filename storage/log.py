@@ -10,12 +10,13 @@ from typing import Any, cast
 from redis.asyncio import Redis
 
 from storage import keys
-from storage.connection import reaching_store
+from storage.connection import durable, reaching_store, together
 from storage.errors import IdempotencyKeyKnown, LeaseLost, TooManyClaims, VersionConflict
 from storage.keys import TimerKey
 from storage.partitions import Partitions
 from storage.scripts import jobs, records
 from storage.scripts.append import ClaimRow, Operations, append
+from storage.scripts.lua import NOTHING, Known
 
 # Keys that one step of a scan looks at.
 SCANNED = 1000
@@ -89,7 +90,7 @@ class AppendResult:
 class StoredLog:
     """The events of a log after the first `start`, and a snapshot of the state after those, if one was read.
 
-    `length` is the number of all events; it is less than `start` where the log was lost or replaced.
+    `length` is the number of all events; it is less than `start` where the log was lost or replaced in part.
     """
 
     start: int
@@ -106,9 +107,18 @@ class LogStore:
         self.partitions = partitions or Partitions(redis)
 
     async def append(
-        self, session_id: str, expected: int, events: Sequence[bytes], effects: Effects
+        self,
+        session_id: str,
+        expected: int,
+        events: Sequence[bytes],
+        effects: Effects,
+        *,
+        mark: bytes = b"",
     ) -> AppendResult:
         """Append at version `expected` with all effects, or change nothing.
+
+        `mark` is a text that the last of the expected events has: a primary may have been lost with it, and another
+        event may be in its place.
 
         Raises VersionConflict, also where a session id of `new_logs` is in use; LeaseLost; IdempotencyKeyKnown with
         the value stored under the key; or TooManyClaims.
@@ -120,9 +130,9 @@ class LogStore:
         claim, lease = effects.claim, effects.lease
         with reaching_store():
             outcome, found, released = await append(
-                self._redis,
+                durable(self._redis),
                 session_id,
-                expected=expected,
+                expected=Known(expected, mark),
                 events=events,
                 token=lease.token if lease else "",
                 claim=ClaimRow(**vars(claim), most=MOST_CLAIMS) if claim else None,
@@ -146,16 +156,23 @@ class LogStore:
         with reaching_store():
             return await jobs.confirm(self._redis, queue, **vars(lease))
 
+    async def confirm_written(self, session_id: str) -> None:
+        """Wait until as many replicas as an append needs have all that was written before. Raises StoreUnavailable."""
+        replicated = durable(self._redis)
+        if replicated is not self._redis:
+            with reaching_store():
+                await replicated.set(keys.write_probe(keys.partition_of(session_id)), b"1", ex=60)
+
     async def claim_of(self, partition: int, key: str) -> bytes | None:
         """Return the value stored under an idempotency key in this partition; None where the key was not used."""
         with reaching_store():
             return cast(bytes | None, await self._redis.get(keys.claim(partition, key)))
 
-    async def load(self, session_id: str, known: int = 0) -> StoredLog:
-        """Return the events after the first `known`, or after the snapshot when `known` is 0."""
+    async def load(self, session_id: str, known: Known = NOTHING) -> StoredLog:
+        """Return the events after the `known` ones, or after the snapshot when none is known."""
         with reaching_store():
             version, state, events, length = await records.load(self._redis, session_id, known=known)
-        return StoredLog(int(version or known), state, events, length)
+        return StoredLog(int(version or known.version), state, events, length)
 
     async def read(self, session_id: str, start: int = 0, stop: int = -1) -> list[bytes]:
         """Return the stored events from position `start` (from 0) to `stop` inclusive."""
@@ -170,23 +187,19 @@ class LogStore:
     async def lengths(self, session_ids: Sequence[str]) -> list[int]:
         """Return the numbers of events of the sessions, in order."""
         with reaching_store():
-            pipe = self._redis.pipeline(transaction=False)
-            for session_id in session_ids:
-                pipe.llen(keys.log(session_id))
-            return await pipe.execute()
+            return await together(self._redis.llen(keys.log(session_id)) for session_id in session_ids)
 
     async def last_events(self, session_ids: Sequence[str]) -> list[bytes]:
         """Return the last events of the sessions, in order; empty bytes where there is none."""
         with reaching_store():
-            pipe = self._redis.pipeline(transaction=False)
-            for session_id in session_ids:
-                pipe.lindex(keys.log(session_id), -1)
-            return [event or b"" for event in await pipe.execute()]
+            found = await together(self._redis.lindex(keys.log(sid), -1) for sid in session_ids)
+            return [event or b"" for event in found]
 
-    async def save_snapshot(self, session_id: str, version: int, state: bytes) -> None:
-        """Store the state at `version`. It is only a cache: `drop_snapshot` removes one that cannot be read."""
+    async def save_snapshot(self, session_id: str, known: Known, state: bytes) -> None:
+        """Store the state after the `known` events. It is only a cache, which `drop_snapshot` removes."""
+        row: Any = {"version": known.version, "mark": known.mark, "state": state}
         with reaching_store():
-            await self._redis.hset(keys.snapshot(session_id), mapping={"version": version, "state": state})
+            await self._redis.hset(keys.snapshot(session_id), mapping=row)
 
     async def drop_snapshot(self, session_id: str) -> None:
         with reaching_store():
@@ -224,10 +237,9 @@ class LogStore:
         with reaching_store():
             found: Any = await self._redis.scan(cursor, match=keys.logs(), count=SCANNED)
             ids = [name.decode().rpartition(":")[2] for name in found[1]]
-            pipe = self._redis.pipeline(transaction=False)
-            for session_id in ids:
-                pipe.zscore(keys.index(keys.partition_of(session_id), "all"), session_id)
-            scores = await pipe.execute() if ids else []
+            scores = await together(
+                self._redis.zscore(keys.index(keys.partition_of(sid), "all"), sid) for sid in ids
+            )
         return int(found[0]), [sid for sid, score in zip(ids, scores, strict=True) if score is None]
 
     async def _highest(self, name: str, top: float | str, limit: int) -> list[Row]:
@@ -249,15 +261,13 @@ class LogStore:
 
     async def missing(self, wanted: Mapping[str, Effects]) -> dict[str, Effects]:
         """Return the index rows and timers in `wanted` that are missing, by the sessions that miss one."""
-        pipe = self._redis.pipeline(transaction=False)
+        asked: list[Any] = []
         for session_id, effects in wanted.items():
             partition = keys.partition_of(session_id)
-            for name in effects.indexes:
-                pipe.zscore(keys.index(partition, name), session_id)
-            for timer in effects.timers:
-                pipe.zscore(keys.timers(partition), timer.encode())
+            asked += [self._redis.zscore(keys.index(partition, name), session_id) for name in effects.indexes]
+            asked += [self._redis.zscore(keys.timers(partition), timer.encode()) for timer in effects.timers]
         with reaching_store():
-            answers = iter(await pipe.execute())
+            answers = iter(await together(asked))
         found: dict[str, Effects] = {}
         for session_id, effects in wanted.items():
             indexes = {name: score for name, score in effects.indexes.items() if next(answers) is None}

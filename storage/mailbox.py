@@ -10,7 +10,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from storage import keys
-from storage.connection import reaching_store
+from storage.connection import durable, reaching_store
 from storage.scripts import mail
 from storage.scripts.mail import Kept
 
@@ -53,7 +53,7 @@ class Mailbox:
         most = self._limits
         with reaching_store():
             return await mail.keep(
-                self._redis,
+                durable(self._redis),
                 delivery.signal,
                 delivery.mark,
                 item=item,
@@ -71,7 +71,9 @@ class Mailbox:
         """Remember a delivery of which nothing is kept. Returns False where it came before."""
         with reaching_store():
             seconds = max(int(seen_for.total_seconds()), 1)
-            return bool(await self._redis.set(keys.mailbox_seen(delivery.mark), b"1", ex=seconds, nx=True))
+            return bool(
+                await durable(self._redis).set(keys.mailbox_seen(delivery.mark), b"1", ex=seconds, nx=True)
+            )
 
     async def items(self, signal: str) -> list[bytes]:
         with reaching_store():

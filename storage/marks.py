@@ -7,7 +7,7 @@ from datetime import timedelta
 from redis.asyncio import Redis
 
 from storage import keys
-from storage.connection import reaching_store
+from storage.connection import durable, reaching_store
 
 # Long enough for all processes to come to the same, and no longer than a mistake that was mended is remembered.
 KEPT = timedelta(minutes=10)
@@ -38,9 +38,9 @@ class OnceStore:
     async def issue(self, mark: str, ttl: timedelta) -> None:
         """Store a mark for `ttl`."""
         with reaching_store():
-            await self._redis.set(keys.issued(mark), b"1", px=int(ttl.total_seconds() * 1000))
+            await durable(self._redis).set(keys.issued(mark), b"1", px=int(ttl.total_seconds() * 1000))
 
     async def consume(self, mark: str) -> bool:
         """Remove a mark. Returns False where it was not issued, was consumed, or is too old."""
         with reaching_store():
-            return bool(await self._redis.delete(keys.issued(mark)))
+            return bool(await durable(self._redis).delete(keys.issued(mark)))

@@ -12,7 +12,8 @@ from typing import Any
 from redis.asyncio import Redis
 
 from storage import keys
-from storage.connection import reaching_store
+from storage.connection import durable, reaching_store
+from storage.scripts import records
 
 _MEMBER = "count"
 
@@ -53,7 +54,7 @@ class Partitions:
     async def record(self, partition: int) -> None:
         """Make a partition known to all processes; called before anything is stored in it."""
         with reaching_store():
-            await self._redis.zadd(keys.partitions(), {_MEMBER: partition + 1}, gt=True)
+            await durable(self._redis).zadd(keys.partitions(), {_MEMBER: partition + 1}, gt=True)
         self._count = max(self._count, partition + 1)
 
     async def place(self, claim: str = "", *, here: int | None = None, ttl: timedelta = timedelta()) -> int:
@@ -66,13 +67,8 @@ class Partitions:
             return random.randrange(self._count)  # noqa: S311  only spreads the load
         chosen = zlib.crc32(claim.encode()) % self._count if here is None else here
         name = keys.placement(claim)
-        pipe = self._redis.pipeline(transaction=True)
-        pipe.set(name, chosen, nx=True)
-        pipe.expire(name, ttl)
-        pipe.get(name)
         with reaching_store():
-            *_, decided = await pipe.execute()
-        return int(decided)
+            return await records.decide_place(durable(self._redis), name, chosen, ttl=ttl)
 
     async def forget(self, claim: str) -> None:
         """Forget the partition for a request with this idempotency key, which was refused."""

@@ -16,19 +16,28 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from storage.clients.replicas import Confirmation, Replicas, settle
+
 # A packed command, and the future for its answer.
 Call = tuple[bytes, "asyncio.Future[Any]"]
+ASKING = hiredis.pack_command(("ASKING",))
 
 
 class PipeliningRedis(Redis):
     """A client whose commands share a connection; one that blocks, transactions and subscriptions have their own.
 
-    A command without an answer for the `socket_timeout` of its connection raises TimeoutError.
+    A command without an answer for the `socket_timeout` of its connection raises TimeoutError. The commands of the
+    client `durable` end when so many replicas have them as `replicas` says; where it says nothing, it is this client.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, replicas: Replicas | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._line: _Line | None = None
+        self._replicas: Replicas | None = None
+        self.durable = self
+        if replicas:
+            self.durable = PipeliningRedis(connection_pool=self.connection_pool)
+            self.durable._replicas = replicas
 
     def evalsha(self, sha: str, numkeys: int, *keys_and_args: Any) -> Any:
         return self._answer("EVALSHA", sha, numkeys, *keys_and_args)
@@ -37,7 +46,7 @@ class PipeliningRedis(Redis):
         name = args[0]
         if b"BLOCK" in args:
             return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
-        answer = await self._answer(*name.split(), *args[1:])
+        answer = await self._answer(*name.split(), *args[1:], asking=options.pop("asking", False))
         options.pop("keys", None)
         parse = self.response_callbacks.get(name)
         value = parse(answer, **options) if parse else answer
@@ -46,21 +55,32 @@ class PipeliningRedis(Redis):
     async def aclose(self, close_connection_pool: bool | None = None) -> None:
         if self._line:
             await self._line.close()
+        if self.durable is not self:
+            await self.durable.aclose()
         await super().aclose(close_connection_pool)
 
-    async def _answer(self, *command: Any) -> Any:
-        """Send a command together with the others of this turn. Returns its answer, or raises its error."""
+    async def _answer(self, *command: Any, asking: bool = False) -> Any:
+        """Send a command together with the others of this turn. Returns its answer, or raises its error.
+
+        `asking` is for the node of a cluster to which a slot is moving: it takes the next command for that slot.
+        """
         line = self._line
         if line is None or line.broken:
-            self._line = line = _Line(self.connection_pool.make_connection())  # type: ignore[no-untyped-call]
-        return await line.ask(hiredis.pack_command(command))
+            connection = self.connection_pool.make_connection()  # type: ignore[no-untyped-call]
+            self._line = line = _Line(connection, self._replicas)
+        packed = hiredis.pack_command(command)
+        if asking:
+            # Its error is that of the command.
+            line.ask(ASKING).add_done_callback(lambda told: told.cancelled() or told.exception())
+        return await line.ask(packed)
 
 
 class _Line:
     """One connection, over which answers come in the order of the commands; it lasts until the first failure."""
 
-    def __init__(self, connection: AbstractConnection) -> None:
+    def __init__(self, connection: AbstractConnection, replicas: Replicas | None = None) -> None:
         self._connection, self._loop = connection, asyncio.get_running_loop()
+        self._confirmation = Confirmation(replicas) if replicas else None
         self._waiting: list[Call] = []
         # When each command was sent, by the clock of the loop, and the future for its answer.
         self._sent: deque[tuple[float, asyncio.Future[Any]]] = deque()
@@ -99,11 +119,15 @@ class _Line:
     async def _write(self) -> None:
         while True:
             await self._more.wait()
+            if self._confirmation:
+                await self._confirmation.idle.wait()
             self._more.clear()
             # Whoever was cancelled meanwhile sends nothing.
             calls = [call for call in self._waiting if not call[1].done()]
             self._waiting = []
             if calls:
+                if self._confirmation:
+                    calls.append(self._confirmation.call(self._loop))
                 now = self._loop.time()
                 self._sent += [(now, answer) for _, answer in calls]
                 self._watch = self._watch or self._loop.call_at(now + self._seconds, self._look)
@@ -121,7 +145,11 @@ class _Line:
             self._heard_at = self._loop.time()
             if not self._sent:
                 raise RedisConnectionError("an answer came to no command")
-            _settle(self._sent.popleft()[1], value, refusal)
+            answer = self._sent.popleft()[1]
+            if self._confirmation:
+                self._confirmation.hear(answer, value, refusal)
+            else:
+                settle(answer, value, refusal)
 
     def _look(self) -> None:
         """Break the connection where the oldest command is without an answer for too long."""
@@ -138,10 +166,12 @@ class _Line:
         if self._watch:
             self._watch.cancel()
         answers = [answer for _, answer in (*self._sent, *self._waiting)]
+        if self._confirmation:
+            answers += self._confirmation.unconfirmed
         self.broken, self._waiting = True, []
         self._sent.clear()
         for answer in answers:
-            _settle(answer, None, error)
+            settle(answer, None, error)
         if asyncio.current_task() is not self._task:
             self._task.cancel()
 
@@ -160,13 +190,3 @@ def _leaves(errors: Iterable[BaseException]) -> Iterable[BaseException]:
             yield from _leaves(error.exceptions)
         else:
             yield error
-
-
-def _settle(answer: asyncio.Future[Any], value: Any, error: Exception | None) -> None:
-    """Set an answer or an error, unless the caller no longer waits."""
-    if answer.done():
-        return
-    if error is None:
-        answer.set_result(value)
-    else:
-        answer.set_exception(error)

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from storage import keys
-from storage.connection import reaching_store
+from storage.connection import durable, reaching_store
 from storage.damage import set_aside
 from storage.scripts import rates, records
 
@@ -46,7 +46,7 @@ class ProjectionStore:
     async def reserve(self, session_id: str, key: str, row: bytes) -> bool:
         """Store a row under `key` before its message is shown. Returns False where there is a row already."""
         with reaching_store():
-            return bool(await self._redis.hsetnx(keys.projection(session_id), key, row))
+            return bool(await durable(self._redis).hsetnx(keys.projection(session_id), key, row))
 
     async def record(self, session_id: str, key: str, row: bytes) -> None:
         with reaching_store():
@@ -74,7 +74,9 @@ class ProjectionStore:
     async def deliver(self, delivery_id: str, ttl: timedelta) -> None:
         """Store for `ttl` that the delivery with this id was carried out."""
         with reaching_store():
-            await self._redis.set(keys.delivery(delivery_id), b"1", px=int(ttl.total_seconds() * 1000))
+            await durable(self._redis).set(
+                keys.delivery(delivery_id), b"1", px=int(ttl.total_seconds() * 1000)
+            )
 
     async def open_home(self, person: str, at: float, *, since: float) -> None:
         """Store that a person opened their home tab at a time, and forget those who have not since `since`."""

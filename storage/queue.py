@@ -15,13 +15,14 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from storage import keys
-from storage.connection import reaching_store, subscribe
+from storage.connection import reaching_store, subscribe, together
 from storage.damage import set_aside
 from storage.errors import StoreUnavailable
 from storage.keys import QueueKeys
 from storage.log import Lease, StoredLog
 from storage.partitions import Partitions
 from storage.scripts import jobs
+from storage.scripts.lua import NOTHING, Known
 
 
 class Job(NamedTuple):
@@ -162,14 +163,14 @@ class SessionQueue:
         """Return a new lease for a taken job, which `start` makes valid."""
         return Lease(job.session_id, job.entry, secrets.token_hex(6))
 
-    async def start(self, lease: Lease, *, known: int = 0) -> StartedJob | None:
-        """Mark a taken job as busy and read its log after `known` events. Returns None where the job is gone."""
+    async def start(self, lease: Lease, *, known: Known = NOTHING) -> StartedJob | None:
+        """Mark a taken job as busy and read its log after the `known` events. Returns None where the job is gone."""
         with reaching_store():
             answer = await jobs.start(self._redis, self._of(lease.session_id), **vars(lease), known=known)
         if answer is None:
             return None
         tries, version, snapshot, events, length = answer
-        return StartedJob(lease, tries, StoredLog(int(version or known), snapshot, events, length))
+        return StartedJob(lease, tries, StoredLog(int(version or known.version), snapshot, events, length))
 
     async def done(self, lease: Lease) -> None:
         """End the job. If another writer appended since, or the lease was lost, the session is queued again."""
@@ -242,11 +243,8 @@ class SessionQueue:
 
     async def absent(self, session_ids: Sequence[str]) -> list[str]:
         """Return those of these sessions that are neither queued nor busy nor delayed."""
-        pipe = self._redis.pipeline(transaction=False)
-        for session_id in session_ids:
-            pipe.hexists(self._of(session_id).state, session_id)
         with reaching_store():
-            held = await pipe.execute()
+            held = await together(self._redis.hexists(self._of(sid).state, sid) for sid in session_ids)
         return [session_id for session_id, holds in zip(session_ids, held, strict=True) if not holds]
 
     async def prune_consumers(self, idle: timedelta) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from storage.connection import reaching_store
+from storage.connection import durable, reaching_store
 from storage.scripts import records
 
 
@@ -21,17 +21,18 @@ class RowStore:
     async def put(self, row_id: str, row: bytes) -> None:
         """Store a row, whatever is there."""
         with reaching_store():
-            await self._redis.hset(self._key, row_id, row)
+            await durable(self._redis).hset(self._key, row_id, row)
 
     async def add(self, row_id: str, row: bytes) -> bool:
         """Store a row where there is none. Returns False where there is one, which stays."""
         with reaching_store():
-            return bool(await self._redis.hsetnx(self._key, row_id, row))
+            return bool(await durable(self._redis).hsetnx(self._key, row_id, row))
 
     async def replace(self, row_id: str, before: bytes, row: bytes) -> bool:
         """Store a row in place of the row `before`. Returns False where another one, or none, is there now."""
         with reaching_store():
-            return await records.replace_row(self._redis, self._key, row_id, before=before, row=row)
+            redis = durable(self._redis)
+            return await records.replace_row(redis, self._key, row_id, before=before, row=row)
 
     async def get(self, row_id: str) -> bytes | None:
         with reaching_store():
@@ -40,7 +41,7 @@ class RowStore:
 
     async def delete(self, row_id: str) -> bool:
         with reaching_store():
-            return bool(await self._redis.hdel(self._key, row_id))
+            return bool(await durable(self._redis).hdel(self._key, row_id))
 
     async def all(self) -> dict[str, bytes]:
         with reaching_store():
@@ -56,7 +57,7 @@ class ExpiringStore:
 
     async def put(self, value_id: str, value: bytes, ttl: timedelta) -> None:
         with reaching_store():
-            await self._redis.set(self._key_of(value_id), value, px=int(ttl.total_seconds() * 1000))
+            await durable(self._redis).set(self._key_of(value_id), value, px=int(ttl.total_seconds() * 1000))
 
     async def get(self, value_id: str) -> bytes | None:
         with reaching_store():
@@ -66,5 +67,5 @@ class ExpiringStore:
     async def take(self, value_id: str) -> bytes | None:
         """Return a value and remove it; one of several that ask at once gets it."""
         with reaching_store():
-            value: Any = await self._redis.getdel(self._key_of(value_id))
+            value: Any = await durable(self._redis).getdel(self._key_of(value_id))
         return value  # type: ignore[no-any-return]

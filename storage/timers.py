@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from redis.asyncio import Redis
 
 from storage import keys
-from storage.connection import reaching_store, subscribe
+from storage.connection import durable, reaching_store, subscribe, together
 from storage.keys import TimerKey
 from storage.partitions import Partitions
 from storage.scripts import records
@@ -50,16 +50,15 @@ class TimerStore:
 
     async def set(self, timer: TimerKey, due: datetime) -> None:
         with reaching_store():
-            await self._redis.zadd(keys.timers(timer.partition), {timer.encode(): _ms(due)})
+            await durable(self._redis).zadd(keys.timers(timer.partition), {timer.encode(): _ms(due)})
             await self._redis.publish(keys.timer_channel(), str(_ms(due)))
 
     async def missing(self, timers: Sequence[TimerKey]) -> list[TimerKey]:
         """Return those of these timers that are not set."""
-        pipe = self._redis.pipeline(transaction=False)
-        for timer in timers:
-            pipe.zscore(keys.timers(timer.partition), timer.encode())
         with reaching_store():
-            due = await pipe.execute()
+            due = await together(
+                self._redis.zscore(keys.timers(timer.partition), timer.encode()) for timer in timers
+            )
         return [timer for timer, at in zip(timers, due, strict=True) if at is None]
 
     async def drop(self, timer: TimerKey) -> None:

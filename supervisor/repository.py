@@ -11,12 +11,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from storage.errors import IdempotencyKeyKnown
 from storage.keys import partition_of
 from storage.log import CLAIM_TTL, Claim, Lease, LogStore, NewLog, StoredLog
 from storage.retention.scripts import ARCHIVED
+from storage.scripts.lua import NOTHING, Known
 from supervisor.core.errors import IllegalEvent, LimitReached, LogUnreadable, SessionNotFound
 from supervisor.core.events import Event, SessionForked, decode, encode
 from supervisor.core.reducer import fold
@@ -28,6 +29,7 @@ SNAPSHOT_EVERY = 200
 # The index of the open sessions whose logs cannot be read, which the sweeper keeps.
 UNREADABLE = "unreadable"
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_TIMES = TypeAdapter(datetime)
 _log = logging.getLogger("flagman.sessions")
 
 
@@ -57,11 +59,16 @@ class Sessions:
         self._log, self._cached, self._most = log, cached, most_open
         self._folds: OrderedDict[str, Session] = OrderedDict()
         self._snapshots: dict[str, int] = {}
+        self._unmarked: set[str] = set()
 
-    def known_version(self, session_id: str) -> int:
-        """Return the version up to which events need not be read, since the session is in the cache; otherwise 0."""
+    def known(self, session_id: str) -> Known:
+        """Return the events that need not be read, since the session is in the cache."""
         fold = self._folds.get(session_id)
-        return fold.version if fold else 0
+        return self._known(fold) if fold else NOTHING
+
+    def _known(self, session: Session) -> Known:
+        unmarked = session.id in self._unmarked
+        return Known(session.version, b"" if unmarked else _mark(session))
 
     def forget(self, session_id: str) -> None:
         """Drop the session from the cache."""
@@ -74,8 +81,7 @@ class Sessions:
             partition_of(session_id)
         except ValueError:
             raise SessionNotFound(session_id) from None
-        known = self.known_version(session_id)
-        return await self.absorb(session_id, await self._log.load(session_id, known))
+        return await self.absorb(session_id, await self._log.load(session_id, self.known(session_id)))
 
     async def beginning(self, session_id: str) -> Session | None:
         """The session after its launch, for a log that cannot be read further; None where there is no log.
@@ -116,6 +122,7 @@ class Sessions:
                 # The cached session may come from a log that was lost and replaced.
                 return await self._anew(session_id)
             raise LogUnreadable(session_id, f"its events contradict each other ({error}).") from error
+        self._look_for_mark(session, new)
         return self._keep(session)
 
     async def _not_found(self, session_id: str) -> SessionNotFound:
@@ -128,6 +135,13 @@ class Sessions:
                 "`flagman restore` with that file brings it back.",
             )
         return error
+
+    def _look_for_mark(self, session: Session, new: Sequence[bytes]) -> None:
+        """Remember where the last event writes its time in another way than `encode`, and so has no mark."""
+        if new and _mark(session) not in new[-1]:
+            self._unmarked.add(session.id)
+        elif new:
+            self._unmarked.discard(session.id)
 
     async def _anew(self, session_id: str) -> Session:
         """Return the session read again from its first event, without cache and snapshot."""
@@ -214,8 +228,10 @@ class Sessions:
         effects = effects_of(
             before, after, blobs=blobs, claim=claim, new_logs=new_logs, lease=lease, release=release
         )
-        expected = before.version if before else 0
-        done = await self._log.append(after.id, expected, [encode(e) for e in events], effects)
+        known = self._known(before) if before else NOTHING
+        rows = [encode(e) for e in events]
+        done = await self._log.append(after.id, known.version, rows, effects, mark=known.mark)
+        self._look_for_mark(after, rows)
         self._keep(after)
         await self._snapshot(after)
         return done.released
@@ -234,6 +250,8 @@ class Sessions:
         stored = await self._log.read(after.id, before.version, before.version + len(events) - 1)
         if stored != [encode(event) for event in events]:
             return False
+        # It was found at the primary, and must be with as many replicas as an append.
+        await self._log.confirm_written(after.id)
         self._keep(after)
         return True
 
@@ -266,13 +284,19 @@ class Sessions:
         while len(self._folds) > self._cached:
             gone, _ = self._folds.popitem(last=False)
             self._snapshots.pop(gone, None)
+            self._unmarked.discard(gone)
         return session
 
     async def _snapshot(self, session: Session) -> None:
         if session.version - self._snapshots.get(session.id, 0) < SNAPSHOT_EVERY:
             return
         self._snapshots[session.id] = session.version
-        await self._log.save_snapshot(session.id, session.version, session.model_dump_json().encode())
+        await self._log.save_snapshot(session.id, self._known(session), session.model_dump_json().encode())
+
+
+def _mark(session: Session) -> bytes:
+    """Return the time of the last event of a session as `encode` writes it."""
+    return b'"at":' + _TIMES.dump_json(session.changed_at)
 
 
 def _restore(snapshot: bytes) -> Session | None:

@@ -23,6 +23,7 @@ from storage.embedded_server import embedded_server
 from supervisor.personas.frontmatter import FrontMatter
 from supervisor.runtime import worker
 from supervisor.tools import builtin
+from tests.support.store_servers import emptied
 
 # The same examples in each run; `--hypothesis-profile search` draws others and remembers those that fail.
 settings.register_profile("search", deadline=None)
@@ -113,6 +114,6 @@ def partitions(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
 async def redis(valkey_url: str) -> AsyncIterator[Redis]:
     """A client of an empty server."""
     client = connect(valkey_url)
-    await client.flushall()
+    await emptied(client, all_databases=True)
     yield client
     await client.aclose()

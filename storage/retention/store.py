@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -84,12 +85,12 @@ class RetentionStore:
 
     async def archived(self, session_ids: Sequence[str]) -> list[str]:
         """Return those of the sessions that are noted as archived and have no log."""
-        pipe = self._redis.pipeline(transaction=False)
+        asked: list[Any] = []
         for session_id in session_ids:
-            pipe.zscore(keys.index(keys.partition_of(session_id), ARCHIVED), session_id)
-            pipe.exists(keys.log(session_id))
+            asked.append(self._redis.zscore(keys.index(keys.partition_of(session_id), ARCHIVED), session_id))
+            asked.append(self._redis.exists(keys.log(session_id)))
         with reaching_store():
-            answers = await pipe.execute()
+            answers = await asyncio.gather(*asked)
         pairs = zip(session_ids, answers[::2], answers[1::2], strict=True)
         return [session_id for session_id, noted, there in pairs if noted is not None and not there]
 
@@ -106,20 +107,18 @@ class RetentionStore:
 
     async def first_events(self) -> AsyncIterator[list[tuple[str, bytes]]]:
         """Yield pages of all sessions with a log, with the first event of each."""
-        page: list[str] = []
-        with reaching_store():
-            async for name in self._redis.scan_iter(match=keys.logs(), count=SCANNED):
-                page.append(name.decode().rpartition(":")[2])
-                if len(page) >= SCANNED:
-                    yield await self._first(page)
-                    page = []
-            yield await self._first(page)
+        cursor = 0
+        while True:
+            with reaching_store():
+                found: Any = await self._redis.scan(cursor, match=keys.logs(), count=SCANNED)
+                page = await self._first([name.decode().rpartition(":")[2] for name in found[1]])
+            yield page
+            if not (cursor := int(found[0])):
+                return
 
     async def _first(self, session_ids: Sequence[str]) -> list[tuple[str, bytes]]:
-        pipe = self._redis.pipeline(transaction=False)
-        for session_id in session_ids:
-            pipe.lindex(keys.log(session_id), 0)
-        events = await pipe.execute() if session_ids else []
+        asked: list[Any] = [self._redis.lindex(keys.log(session_id), 0) for session_id in session_ids]
+        events = await asyncio.gather(*asked)
         return [(sid, event) for sid, event in zip(session_ids, events, strict=True) if event]
 
     async def forget_blobs(self, partition: int, digests: Sequence[str], *, sessions: int) -> bool:

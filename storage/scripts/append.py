@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from storage import keys
 from storage.keys import QueueKeys, TimerKey
-from storage.scripts.lua import ENQUEUE, NOW, Script
+from storage.scripts.lua import ENQUEUE, MARKED, NOW, Known, Script
 
 Outcome = Literal["ok", "known", "full", "lost", "conflict"]
 
@@ -75,6 +75,7 @@ class Operations:
 # sessions are changed together or not at all.
 _APPEND = Script(
     NOW
+    + MARKED
     + ENQUEUE
     + """
 local key_at, argument_at = 0, 0
@@ -82,7 +83,7 @@ local function key() key_at = key_at + 1; return KEYS[key_at] end
 local function argument() argument_at = argument_at + 1; return ARGV[argument_at] end
 
 local log, ready_state = key(), key()
-local sid, expected, token = argument(), tonumber(argument()), argument()
+local sid, expected, mark, token = argument(), tonumber(argument()), argument(), argument()
 local changed, timer = argument(), argument()
 local claim_value, claim_ttl, most_claims = argument(), tonumber(argument()), tonumber(argument())
 local claim, claims = nil, nil
@@ -90,14 +91,18 @@ local version = redis.call('LLEN', log)
 if claim_ttl > 0 then
   claim, claims = key(), key()
   local known = redis.call('GET', claim)
-  if known then return {'known', known, 0} end
+  if known then
+    -- Written again, as the caller waits until replicas have what was written last.
+    redis.call('SET', claim, known, 'KEEPTTL')
+    return {'known', known, 0}
+  end
   redis.call('ZREMRANGEBYSCORE', claims, '-inf', now())
   if redis.call('ZCARD', claims) >= most_claims then return {'full', version, 0} end
 end
 if token ~= '' and string.sub(redis.call('HGET', ready_state, sid) or '', 3) ~= token then
   return {'lost', version, 0}
 end
-if version ~= expected then return {'conflict', version, 0} end
+if version ~= expected or not marked(log, expected, mark) then return {'conflict', version, 0} end
 for _ = 1, tonumber(argument()) do
   if redis.call('EXISTS', key()) == 1 then return {'conflict', version, 0} end
 end
@@ -160,14 +165,14 @@ async def append(
     redis: Redis,
     session_id: str,
     *,
-    expected: int,
+    expected: Known,
     events: Sequence[bytes],
     token: str,
     claim: ClaimRow | None,
     new_logs: Sequence[str],
     operations: Operations,
 ) -> tuple[Outcome, int | bytes, bool]:
-    """Append `events` at version `expected` and carry out `operations`, or change nothing.
+    """Append `events` after those `expected` and carry out `operations`, or change nothing.
 
     `token` is that of the writer's own lease, or empty; `claim` is the idempotency key of the request, if it has one;
     `new_logs` are the ids of sessions that must not exist. Returns the outcome; the version, or the value of the claim
@@ -181,7 +186,7 @@ async def append(
         claimed = claim.value, int(claim.ttl.total_seconds()), claim.most
     names += [keys.log(other) for other in new_logs]
     channels = keys.changed_channel(partition), keys.timer_channel()
-    arguments = [session_id, expected, token, *channels, *claimed, len(new_logs), len(events), *events]
+    arguments = [session_id, *expected, token, *channels, *claimed, len(new_logs), len(events), *events]
     outcome, found, released = await _APPEND(
         redis, names + operations.names, arguments + operations.arguments
     )

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 
 from storage import keys
 from storage.keys import QueueKeys
-from storage.scripts.lua import ENQUEUE, NOW, READ, Script
+from storage.scripts.lua import ENQUEUE, NOW, READ, Known, Script
 
 # Atomic because two writers that enqueue a session at the same time would add two jobs, and one that enqueues it while
 # its job ends would mark a session as dirty that no worker has any more.
@@ -31,7 +31,7 @@ _START = Script(
     READ
     + """
 local stream, states, counts, log, snapshot = unpack(KEYS)
-local sid, entry, token, known = unpack(ARGV)
+local sid, entry, token, known, mark = unpack(ARGV)
 local state = redis.call('HGET', states, sid)
 if not state or state == 'later' then
   redis.call('XACK', stream, GROUP, entry); redis.call('XDEL', stream, entry)
@@ -41,21 +41,21 @@ local tries = 0
 if state ~= 'queued' then tries = redis.call('HINCRBY', counts, sid, 1)
 else tries = tonumber(redis.call('HGET', counts, sid) or '0') end
 redis.call('HSET', states, sid, 'b:'..token)
-return {tries, read(log, snapshot, known)}
+return {tries, read(log, snapshot, known, mark)}
 """
 )
 
 
 async def start(
-    redis: Redis, queue: QueueKeys, *, session_id: str, entry: str, token: str, known: int
+    redis: Redis, queue: QueueKeys, *, session_id: str, entry: str, token: str, known: Known
 ) -> tuple[int, bytes | None, bytes | None, list[bytes], int] | None:
-    """Mark a taken job as busy and read its log after `known` events. Returns None where the job is gone.
+    """Mark a taken job as busy and read its log after the `known` events. Returns None where the job is gone.
 
     Returns the number of failed tries, the version and the state of the snapshot (None where none was read), the
     events after it, and the number of all events.
     """
     names = [queue.stream, queue.state, queue.tries, keys.log(session_id), keys.snapshot(session_id)]
-    answer = await _START(redis, names, [session_id, entry, token, known])
+    answer = await _START(redis, names, [session_id, entry, token, *known])
     return None if answer is None else tuple(answer)
 
 

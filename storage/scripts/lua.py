@@ -1,10 +1,10 @@
-"""Runs scripts by their digest, and loads them where the server does not know them."""
+"""Runs scripts by their digest, and sends their text to a server that does not know them."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
@@ -34,17 +34,42 @@ local function now()
 end
 """
 
-# Returns the snapshot and the events after it, or the events after the first `known`, and the number of all events.
-READ = """
-local function read(log, snapshot, known)
+# Whether the last of the first `version` events has the text `mark`. Where a primary was lost with events that no
+# replica had, others may have been appended in their place, which their number does not tell.
+MARKED = """
+local function marked(log, version, mark)
+  if mark == '' or version == 0 then return true end
+  return string.find(redis.call('LINDEX', log, version - 1) or '', mark, 1, true) ~= nil
+end
+"""
+
+# Returns the snapshot and the events after it, or the events after the first `known`, and the number of all events;
+# that is 0 where the known events are not those of the log.
+READ = (
+    MARKED
+    + """
+local function read(log, snapshot, known, mark)
   local position, snap = tonumber(known), {false, false}
+  if not marked(log, position, mark) then return false, false, {}, 0 end
   if position == 0 then
-    snap = redis.call('HMGET', snapshot, 'version', 'state')
-    if snap[1] then position = tonumber(snap[1]) end
+    snap = redis.call('HMGET', snapshot, 'version', 'state', 'mark')
+    if snap[1] and marked(log, tonumber(snap[1]), snap[3] or '') then position = tonumber(snap[1])
+    else snap = {false, false} end
   end
   return snap[1], snap[2], redis.call('LRANGE', log, position, -1), redis.call('LLEN', log)
 end
 """
+)
+
+
+class Known(NamedTuple):
+    """How many events of a log are known, and a text that the last of them has; without one it is not compared."""
+
+    version: int = 0
+    mark: bytes = b""
+
+
+NOTHING = Known()
 
 
 class Script:
@@ -62,6 +87,5 @@ class Script:
         try:
             return await redis.evalsha(*call)
         except NoScriptError:
-            # A server does not know the script after a restart; nothing was carried out.
-            await redis.script_load(self._text)
-            return await redis.evalsha(*call)
+            # A server does not know the script after a restart, nor does a new primary; nothing was carried out.
+            return await redis.eval(self._text, *call[1:])

@@ -40,7 +40,11 @@ _KEEP = Script(
     + """
 local box, seen, rows, use = unpack(KEYS)
 local item, row, ttl, seen_for = unpack(ARGV)
-if redis.call('EXISTS', seen) == 1 then return 'seen' end
+if redis.call('EXISTS', seen) == 1 then
+  -- Written again, as the caller waits until replicas have what was written last.
+  redis.call('SET', seen, '1', 'KEEPTTL')
+  return 'seen'
+end
 for _, old in ipairs(redis.call('ZRANGEBYSCORE', rows, '-inf', now())) do
   redis.call('ZREM', rows, old)
   count(use, old, -1)

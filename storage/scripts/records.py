@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import cast
 
 from redis.asyncio import Redis
 
 from storage import keys
-from storage.scripts.lua import NOW, READ, Script
+from storage.scripts.lua import NOW, READ, Known, Script
 
 # Atomic because the events must be those after the snapshot that is read with them.
 # Between two reads another writer could replace the snapshot, or the whole log.
-_LOAD = Script(READ + "return {read(KEYS[1], KEYS[2], ARGV[1])}")
+_LOAD = Script(READ + "return {read(KEYS[1], KEYS[2], ARGV[1], ARGV[2])}")
 
 
 async def load(
-    redis: Redis, session_id: str, *, known: int
+    redis: Redis, session_id: str, *, known: Known
 ) -> tuple[bytes | None, bytes | None, list[bytes], int]:
-    """Read the events after the first `known`, or after the snapshot where `known` is 0.
+    """Read the events after the `known` ones, or after the snapshot where none is known.
 
     Returns the version and the state of the snapshot (None where none was read), the events, and the number of all.
     """
-    answer = await _LOAD(redis, [keys.log(session_id), keys.snapshot(session_id)], [known])
+    answer = await _LOAD(redis, [keys.log(session_id), keys.snapshot(session_id)], [*known])
     return tuple(answer)
 
 
@@ -104,3 +105,32 @@ async def claim_timers(
     """Return the rows of a partition due at `now_ms`, at most `limit`; other clocks get them at `hidden_until_ms`."""
     arguments = [now_ms, hidden_until_ms, limit]
     return cast(list[bytes], await _CLAIM_TIMERS(redis, [keys.timers(partition)], arguments))
+
+
+# Atomic because two requests with one key must get one place, and a place without an expiry would stay for good.
+_DECIDE_PLACE = Script("""
+redis.call('SET', KEYS[1], ARGV[1], 'NX')
+redis.call('EXPIRE', KEYS[1], ARGV[2])
+return redis.call('GET', KEYS[1])
+""")
+
+
+async def decide_place(redis: Redis, name: str, chosen: int, *, ttl: timedelta) -> int:
+    """Store the partition `chosen` under a key that has none. Returns the one that is stored, for `ttl` from now on."""
+    return int(await _DECIDE_PLACE(redis, [name], [chosen, int(ttl.total_seconds())]))
+
+
+# Atomic because rows without an expiry would stay for good.
+_PUT_RUNNING = Script("""
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+redis.call('PUBLISH', ARGV[4], ARGV[5])
+return 1
+""")
+
+
+async def put_running(redis: Redis, session_id: str, call_id: str, row: bytes, *, ttl: timedelta) -> None:
+    """Replace the row of a running call, keep those of its session for `ttl`, and publish the id of the session."""
+    feed = keys.running_channel(keys.partition_of(session_id))
+    milliseconds = int(ttl.total_seconds() * 1000)
+    await _PUT_RUNNING(redis, [keys.running(session_id)], [call_id, row, milliseconds, feed, session_id])

@@ -21,6 +21,7 @@ from supervisor.core.events import (
     ModelResponded,
     ToolFinished,
     ToolNotBegun,
+    ToolStarted,
 )
 from supervisor.core.reducer import apply
 from supervisor.core.state import Session
@@ -54,6 +55,8 @@ class UnitOfWork:
         self._pending: list[Event] = []
         self._new_logs: list[NewLog] = []
         self._blobs: dict[str, bytes] = {}
+        # The starts of tools that were appended, as long as there is no result.
+        self._begun: dict[str, ToolStarted] = {}
 
     @property
     def stored_version(self) -> int:
@@ -107,6 +110,7 @@ class UnitOfWork:
             await self._rebase()
             return None
         self._stored = self.session
+        self._remember_begun()
         self._forget()
         return released
 
@@ -140,6 +144,7 @@ class UnitOfWork:
             await self._rebase()
         else:
             self._stored = self.session = await self._load()
+            self._begin_again()
 
     async def _load(self) -> Session:
         """Load the session, with retries during a short outage. Raises StoreUnavailable after a longer one."""
@@ -198,11 +203,37 @@ class UnitOfWork:
         facts = [event for event in self._pending if isinstance(event, _FACTS)]
         self._stored = self.session = await self._load()
         self._forget()
+        self._begin_again()
         for fact in facts:
             try:
                 self.add(fact)
             except IllegalEvent as error:
                 _log.info("session %s: %s dropped: %s", self.session.id, fact.type, error)
+
+    def _remember_begun(self) -> None:
+        for event in self._pending:
+            if isinstance(event, ToolStarted):
+                self._begun[event.call_id] = event
+            elif isinstance(event, (ToolFinished, ToolNotBegun)):
+                self._begun.pop(event.call_id, None)
+
+    def _begin_again(self) -> None:
+        """Add the starts of tools that the log has no longer, since a promotion of a replica lost them.
+
+        Otherwise a call that is running, or has run, would seem never to have begun, and begin once more.
+        """
+        for started in self._begun.values():
+            try:
+                if self.session.call(started.call_id).attempt < started.attempt:
+                    self.add(started)
+                    _log.warning(
+                        "session %s: %s began, which is recorded again", self.session.id, started.call_id
+                    )
+            except IllegalEvent as error:
+                # Its approval is lost, too.
+                _log.error(
+                    "session %s: %s began, and the log lost that: %s", self.session.id, started.call_id, error
+                )
 
     def _forget(self) -> None:
         self._pending, self._new_logs, self._blobs = [], [], {}

@@ -15,6 +15,7 @@ from storage.connection import end
 from storage.errors import StorageError
 from storage.log import Lease
 from storage.queue import Job, SessionQueue, StartedJob
+from storage.scripts.lua import Known
 from supervisor.core.errors import LogUnreadable, SessionNotFound
 
 MAX_TRIES = 5
@@ -68,7 +69,7 @@ class Later:
 
 Handle = Callable[[StartedJob, Signals], Awaitable[Done | Later]]
 GiveUp = Callable[[StartedJob, str], Awaitable[Done | None]]
-Known = Callable[[str], int]
+KnownOf = Callable[[str], Known]
 
 
 class Worker:
@@ -83,7 +84,7 @@ class Worker:
         self,
         queue: SessionQueue,
         handle: Handle,
-        known: Known,
+        known: KnownOf,
         *,
         give_up: GiveUp | None = None,
         slots: int = 32,

@@ -9,7 +9,17 @@ import tempfile
 from pathlib import Path
 
 from storage.embedded_server import embedded_server
-from tests.benchmarks import clicks, cycles, holding, requests, retention, slack_cycles, steps, timers
+from tests.benchmarks import (
+    clicks,
+    cycles,
+    holding,
+    replicas,
+    requests,
+    retention,
+    slack_cycles,
+    steps,
+    timers,
+)
 from tests.benchmarks.report import Figure, show, write
 
 CHOICES = {
@@ -21,6 +31,7 @@ CHOICES = {
     "requests": requests.measure,
     "slack": slack_cycles.measure,
     "timers": timers.measure,
+    "replicas": replicas.measure,
 }
 
 

@@ -185,7 +185,7 @@ async def drain(parts: Core) -> None:
         parts.running,
         statuses,
     )
-    worker = Worker(queue, projector.project, parts.sessions.known_version)
+    worker = Worker(queue, projector.project, parts.sessions.known)
     task = asyncio.create_task(worker.run())
     await asyncio.sleep(0.1)
     while await queue.depth():

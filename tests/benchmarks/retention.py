@@ -50,7 +50,7 @@ async def _ended(parts: Core, count: int) -> None:
     await drain(parts)
     await asyncio.gather(*(parts.supervisor.cancel(one.id, PERSON) for one in sessions))
     for queue in parts.queues():
-        worker = Worker(queue, _nothing, parts.sessions.known_version)
+        worker = Worker(queue, _nothing, parts.sessions.known)
         task = asyncio.create_task(worker.run())
         while await queue.depth():
             await asyncio.sleep(0.05)

@@ -133,9 +133,9 @@ def settings(folder: Path, redis_url: str | None, **more: Any) -> Settings:
 
 
 @asynccontextmanager
-async def flagman(folder: Path, redis_url: str | None, gateway: Scripted) -> AsyncIterator[Core]:
+async def flagman(folder: Path, redis_url: str | None, gateway: Scripted, **more: Any) -> AsyncIterator[Core]:
     """Everything but Slack in this process, as `flagman serve` has it; sessions without a place in Slack."""
-    async with core(settings(folder, redis_url), tools=TOOLS) as parts:
+    async with core(settings(folder, redis_url, **more), tools=TOOLS) as parts:
         both = workers(parts, AsyncWebClient(base_url="http://127.0.0.1:9/"), gateway)
         tasks = [asyncio.create_task(worker.run()) for worker in both]
         try:

@@ -26,6 +26,7 @@ from tests.support.process_pool import ProcessPool
 from tests.support.providers.openai_server import OpenAIServer, calls, text
 from tests.support.redis_proxy import RedisProxy
 from tests.support.slack import ADA, APP_TOKEN, BOT_TOKEN, OPS, Json, Slack, buttons, texts, wait_for
+from tests.support.store_servers import emptied
 
 LEASE = 1.0
 AT_ONCE = 6
@@ -57,7 +58,7 @@ class House:
         (self.folder / "personas" / "hand.md").write_text(PERSONA)
         self.redis: Redis = connect(self._store_url)
         self._stack.push_async_callback(self.redis.aclose)
-        await self.redis.flushdb()
+        await emptied(self.redis)
         for part in (self.model, self.slack, self.web_proxy, self.worker_proxy):
             await self._stack.enter_async_context(part)
         self.sessions = Sessions(LogStore(self.redis))

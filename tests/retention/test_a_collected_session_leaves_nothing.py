@@ -14,6 +14,7 @@ from bot.compose import Core
 from storage import keys
 from storage.log import Effects
 from storage.queue import SessionQueue
+from storage.scripts.lua import Known
 from supervisor.core.errors import SessionNotFound
 from supervisor.core.events import Actor
 from supervisor.core.state import Session
@@ -60,7 +61,7 @@ async def full(scenario: Director) -> tuple[Scene, Session]:
     session = await scene.ended(session)
     await scene.settled(session)
     core = scene.flagman.core
-    await core.log.save_snapshot(session.id, session.version, session.model_dump_json().encode())
+    await core.log.save_snapshot(session.id, Known(session.version), session.model_dump_json().encode())
     await core.log.append(session.id, session.version, [], Effects(indexes={"unreadable": 0.0}))
     await quiet(scene, session)
     return scene, session

@@ -15,6 +15,7 @@ from storage import keys
 from storage.connection import connect
 from storage.errors import StoreUnavailable
 from storage.queue import SessionQueue, StartedJob
+from storage.scripts.lua import NOTHING
 from supervisor.core.errors import LogUnreadable
 from supervisor.runtime.worker import MAX_TRIES, Done, Signals, Worker
 from tests.support.queues import make_due
@@ -51,7 +52,7 @@ class Handler:
 async def working(
     queue: SessionQueue, handler: Handler, give_up: GiveUp | None = None, lease: timedelta = FAR
 ) -> AsyncIterator[None]:
-    worker = Worker(queue, handler, lambda _: 0, give_up=give_up, lease=lease)
+    worker = Worker(queue, handler, lambda _: NOTHING, give_up=give_up, lease=lease)
     task = asyncio.create_task(worker.run())
     try:
         yield
@@ -174,7 +175,7 @@ async def test_trouble_of_the_store_is_no_failed_try(redis: Redis, valkey_url: s
                 raise StoreUnavailable("cut off")
             return Done()
 
-        worker = Worker(queue, handle, lambda _: 0, lease=timedelta(seconds=1))
+        worker = Worker(queue, handle, lambda _: NOTHING, lease=timedelta(seconds=1))
         task = asyncio.create_task(worker.run())
         await queue.enqueue(SID)
         await wait_for(lambda: len(tries) == 2)
@@ -192,7 +193,7 @@ async def test_what_cannot_be_read_waits_for_a_worker_that_can(queue: SessionQue
     async def older(started: StartedJob, signals: Signals) -> Done:
         raise LogUnreadable(started.lease.session_id, "event 3 is of an unknown type.")
 
-    worker = Worker(queue, older, lambda _: 0, lease=FAR)
+    worker = Worker(queue, older, lambda _: NOTHING, lease=FAR)
     task = asyncio.create_task(worker.run())
     await queue.enqueue(SID)
     troubles = await wait_for(queue.troubles)

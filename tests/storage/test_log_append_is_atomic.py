@@ -15,6 +15,7 @@ from storage.keys import partition_of
 from storage.log import Claim, Effects, LogStore
 from storage.partitions import Partitions
 from storage.queue import Job, SessionQueue
+from storage.scripts.lua import Known
 from tests.support.queues import make_due
 from tests.support.slack import wait_for
 
@@ -61,10 +62,10 @@ async def test_a_lost_race_claims_no_idempotency_key(redis: Redis) -> None:
 async def test_load_starts_from_the_snapshot(redis: Redis) -> None:
     store = LogStore(redis)
     await store.append(SID, 0, [b"1", b"2", b"3"], Effects())
-    await store.save_snapshot(SID, 2, b"folded")
+    await store.save_snapshot(SID, Known(2), b"folded")
     stored = await store.load(SID)
     assert (stored.start, stored.snapshot, stored.events) == (2, b"folded", [b"3"])
-    assert (await store.load(SID, known=1)).events == [b"2", b"3"]
+    assert (await store.load(SID, known=Known(1))).events == [b"2", b"3"]
 
 
 @pytest.fixture
@@ -90,7 +91,7 @@ async def test_a_session_is_queued_once_and_comes_again_when_dirty(redis: Redis,
     assert await _take(queue) == []
     await queue.done(started.lease)
     [(again, _)] = await _take(queue)
-    second = await queue.start(queue.lease(Job(again, sid)), known=2)
+    second = await queue.start(queue.lease(Job(again, sid)), known=Known(2))
     assert second is not None
     assert second.log.events == [b"3"]
     await queue.done(second.lease)

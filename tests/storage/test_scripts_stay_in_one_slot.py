@@ -26,6 +26,7 @@ from storage.queue import Job, SessionQueue
 from storage.retention.scripts import forget_blobs, unbind
 from storage.retention.store import RetentionStore
 from storage.scripts import jobs
+from storage.scripts.lua import Known
 from storage.timers import TimerStore
 from tests.support.ports import free_port
 from tests.support.slack import wait_for
@@ -166,7 +167,7 @@ async def test_a_session_is_collected(cluster: Redis) -> None:
         enqueue=["ready", "outbox"],
     )
     await store.append(SID, 0, [b"1"], effects)
-    await store.save_snapshot(SID, 1, b"{}")
+    await store.save_snapshot(SID, Known(1), b"{}")
     given: dict[str, Any] = {"indexes": ["all", "ended"], "timers": [timer], "places": ["C1:1.0"]}
     assert await retention.collect(SID, 2, NOW, **given) == "changed"
     assert await retention.collect(SID, 1, NOW, **given) == "collected"

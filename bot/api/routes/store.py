@@ -14,7 +14,9 @@ routes = Routes("Operation")
 async def check(call: Call, body: CheckStore) -> Answer:
     """Check the store, and try sessions again on request that could not go on."""
     kind = "embedded, in use by a running Flagman" if call.core.server else ""
-    found = [finding async for finding in check_store(call.core.redis, kind, unpark=body.unpark)]
+    replicas = call.core.settings.replicas
+    checks = check_store(call.core.redis, kind, unpark=body.unpark, replicas=replicas)
+    found = [finding async for finding in checks]
     return Answer(StoreFindings(findings=[StoreFinding(**finding.row()) for finding in found]))
 
 

@@ -45,7 +45,7 @@ class Poster:
         self.projector: Projector = handle.__self__
 
     async def show(self, session_id: str) -> Done | Later:
-        log = await self.parts.log.load(session_id, 0)
+        log = await self.parts.log.load(session_id)
         started = StartedJob(Lease(session_id, "1-0", "w"), 0, log)
         return await self.projector.project(started, Signals())
 
