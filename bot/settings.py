@@ -7,26 +7,24 @@ import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from bot.setting_values import check_url, digest_time_of, named_secrets, parts_of, with_password
 from storage.clients.address import parse_address
 from storage.clients.replicas import Replicas
 from storage.keys import MOST_PARTITIONS
 from supervisor.api_keys import ApiKey, parse_keys
 from supervisor.core.commands.limits import LIMITS, parse_limits
 from supervisor.core.errors import InvalidCondition, InvalidInput
-from supervisor.core.times import parse_duration, zone_named
+from supervisor.core.times import parse_duration
 from supervisor.daily import DailyTime
 from supervisor.place_settings import Installation
 
 SHORTEST_SECRET = 16
 # The variables from which model providers read their keys.
 PROVIDER_KEY = re.compile(r"[A-Z0-9_]+_(?:KEY|TOKEN)")
-_HOOK = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,79}$")
-_DIGEST = re.compile(r"^([CG][A-Z0-9]{2,20})\s+([01]?\d|2[0-3]):([0-5]\d)(?:\s+(\S{1,60}))?$")
 _RATE = re.compile(r"^(\d{1,6})(?:/(\d{1,6}))?$")
 SLACK = "https://slack.com/api/"
 Kind = TypeVar("Kind", bound="CommonSettings")
@@ -171,7 +169,7 @@ class Settings(CommonSettings):
     @classmethod
     def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
         if value:
-            for position, (_, secret) in enumerate(_named(value), start=1):
+            for position, (_, secret) in enumerate(named_secrets(value), start=1):
                 if len(secret) < SHORTEST_SECRET:
                     raise ValueError(f"secret {position} must have {SHORTEST_SECRET} characters or more")
         return value
@@ -197,7 +195,7 @@ class Settings(CommonSettings):
     @classmethod
     def _a_digest(cls, text: str) -> str:
         if text:
-            _digest_time(text)
+            digest_time_of(text)
         return text
 
     @field_validator("model")
@@ -240,7 +238,7 @@ class Settings(CommonSettings):
     @property
     def digest_time(self) -> DailyTime | None:
         """Where and when the daily digest of the audit is posted; None where it is not."""
-        return _digest_time(self.audit_digest) if self.audit_digest else None
+        return digest_time_of(self.audit_digest) if self.audit_digest else None
 
     @property
     def keep_for(self) -> timedelta | None:
@@ -300,18 +298,18 @@ class Settings(CommonSettings):
     @property
     def secret_keys(self) -> list[str]:
         """The keys for resume tokens and SESSION_LOGs: the first one signs, all are accepted."""
-        return [part for part in _parts(self.secret_key) if part]
+        return [part for part in parts_of(self.secret_key) if part]
 
     def webhook_secrets(self, name: str) -> list[str]:
         """The secrets of this hook alone, if it has any, else those of all hooks."""
-        entries = _named(self.webhook_secret)
+        entries = named_secrets(self.webhook_secret)
         own = [secret for hook, secret in entries if hook == name]
         return own or [secret for hook, secret in entries if not hook]
 
     @property
     def hooks(self) -> set[str]:
         """The hooks that have a secret of their own; the empty name stands for all others."""
-        return {hook for hook, _ in _named(self.webhook_secret)}
+        return {hook for hook, _ in named_secrets(self.webhook_secret)}
 
     def hook_problem(self, name: str) -> str:
         """Why no webhook of this name can come, in one sentence; empty where it can."""
@@ -330,8 +328,8 @@ class Settings(CommonSettings):
             self.api_key,
         )
         own = [secret for _, secret in self.given_keys] + self.secret_keys
-        own += [secret for _, secret in _named(self.webhook_secret)]
-        own += _with_password(self.redis_url)
+        own += [secret for _, secret in named_secrets(self.webhook_secret)]
+        own += with_password(self.redis_url)
         own += [value for name, value in os.environ.items() if PROVIDER_KEY.fullmatch(name.upper())]
         return [value.get_secret_value() for value in values if value] + own
 
@@ -342,55 +340,6 @@ VARIABLES = frozenset(
     for settings in (Settings, ClientSettings)
     for field in settings.model_fields.values()
 )
-
-
-def _digest_time(text: str) -> DailyTime:
-    """The place and time in `C0123ABCD 09:00 Europe/Berlin`. Raises ValueError."""
-    found = _DIGEST.match(text.strip())
-    if not found:
-        raise ValueError(
-            "must look like C0123ABCD 09:00 Europe/Berlin: a channel, a time, and a zone if not UTC"
-        )
-    channel, hour, minute, zone = found.groups()
-    try:
-        zone_named(zone or "UTC")
-    except InvalidCondition as error:
-        raise ValueError(str(error)) from error
-    return DailyTime(hour=int(hour), minute=int(minute), zone=zone or "UTC", place=channel)
-
-
-def _parts(value: SecretStr | None) -> list[str]:
-    text = value.get_secret_value() if value else ""
-    return [part.strip() for part in text.split(",") if part.strip()]
-
-
-def _with_password(url: SecretStr | None) -> list[str]:
-    """The URL and the passwords in it; nothing where it has none, since such a URL is no secret."""
-    text = url.get_secret_value() if url else ""
-    passwords = parse_address(text).passwords if text else []
-    # In the URL some of its characters are encoded.
-    written = urlsplit(text).password if passwords else None
-    return [text, *([written] if written else []), *passwords] if passwords else []
-
-
-def _named(value: SecretStr | None) -> list[tuple[str, str]]:
-    """Pairs of hook (or empty) and secret from `secret` and `hook=secret`, separated by commas.
-
-    The padding `=` at the end of base64 does not make the text before it the name of a hook.
-    """
-    found: list[tuple[str, str]] = []
-    for part in _parts(value):
-        name, _, secret = part.partition("=")
-        named = bool(secret.strip("=")) and _HOOK.match(name) is not None
-        found.append((name, secret) if named else ("", part))
-    return found
-
-
-def check_url(url: str) -> str:
-    """The URL unchanged. Raises ValueError where it is not one of HTTP."""
-    if not url.startswith(("http://", "https://")):
-        raise ValueError("must begin with http:// or https://")
-    return url
 
 
 def read_settings() -> Settings:

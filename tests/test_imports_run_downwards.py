@@ -69,7 +69,8 @@ ROOMS: dict[str, str] = {
     ),
     "handlers/app": "handlers/middleware handlers/context handlers/listeners",
     "bot/playground": "",
-    "bot/settings": "storage supervisor/core supervisor",
+    "bot/setting_values": "storage supervisor/core supervisor",
+    "bot/settings": "storage supervisor/core supervisor bot/setting_values",
     "bot/install": (
         "storage supervisor/core supervisor/mcp handlers/users handlers/workspaces handlers/directory "
         "handlers/directories bot/settings"
@@ -108,7 +109,7 @@ ROOMS: dict[str, str] = {
     "bot/local_key": "storage supervisor/core supervisor bot/settings bot/compose",
     "bot/sdk": (
         "storage supervisor/core supervisor/models supervisor/session_log supervisor/contract "
-        "bot/settings bot/compose bot/workers bot/clock bot/local_key"
+        "bot/setting_values bot/settings bot/compose bot/workers bot/clock bot/local_key"
     ),
     "bot/mcp": "supervisor/core supervisor supervisor/contract bot/sdk",
     "flagman": "supervisor/core supervisor/tools supervisor/contract bot/settings bot/sdk",

@@ -13,7 +13,8 @@ from bot.local_key import address, read_local_key, user_name
 from bot.sdk.backend import Backend
 from bot.sdk.http_backend import HttpBackend
 from bot.sdk.proxy import wait_for
-from bot.settings import check_url, read_client_settings
+from bot.setting_values import check_url
+from bot.settings import read_client_settings
 from supervisor.core.errors import InvalidInput
 from supervisor.core.events import Actor
 
