@@ -34,7 +34,10 @@ _SALT = "flagman.connect.1"
 _PURPOSE = b"flagman registrations: "
 # Characters of what comes in an address.
 _LONGEST = 4096
-OVER = "This link has expired or was used before. Ask for a new one where you got it."
+OVER = (
+    "This link has expired or was used before. What it has connected stays connected. "
+    "If it has not, ask for a new one where you got it."
+)
 ELSEWHERE = "This was begun in another browser, or by somebody else. Open the link that you were given, and stay there."
 
 

@@ -28,7 +28,10 @@ def link(found: ConnectLink) -> tuple[str, tuple[Block, ...]]:
         **button(f"Open {found.server}", Action.CONNECT_OPEN, found.server, style="primary"),
         "url": found.url,
     }
-    note = f"For you alone: it works once, until {moment(found.expires_at)}."
+    note = (
+        f"For you alone: it works once, until {moment(found.expires_at)}. "
+        "What somebody else launched waits for their own connection."
+    )
     return text, (mrkdwn(text), {"type": "actions", "elements": [opens]}, context(note))
 
 
