@@ -56,7 +56,7 @@ def _row(one: ConnectionView) -> Block:
     if one.scopes:
         facts.append(f"rights: {inline_code(one_line(one.scopes, 200))}")
     if one.expires_at and not one.refused:
-        facts.append(f"renewed by {moment(one.expires_at, date=True)}")
+        facts.append(f"access renewed before {moment(one.expires_at, date=True)}")
     if one.refused:
         facts.append(f":warning: has to be connected again: {escape(one_line(one.refused, 200))}")
     sure = confirm("Remove it?", "Agents that need it wait until you connect it again.", "Remove")
