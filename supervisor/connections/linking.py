@@ -188,7 +188,7 @@ class Linking:
         if server and server.oauth:
             return server
         known = ", ".join(f"`{one}`" for one in self.names())
-        which = f"there are {known}" if known else "none of FLAGMAN_MCP is"
+        which = f"choose one of: {known}" if known else "none of FLAGMAN_MCP is"
         raise InvalidInput(f"`{name[:40]}` is no server that people connect; {which}.")
 
     def _check_issuer(self, issuer: str | None, endpoints: Endpoints) -> None:
