@@ -58,9 +58,7 @@ class Settings(CommonSettings):
     slack_bot_token: SecretStr | None = Field(None, validation_alias="SLACK_BOT_TOKEN")
     slack_app_token: SecretStr | None = Field(None, validation_alias="SLACK_APP_TOKEN")
     slack_signing_secret: SecretStr | None = Field(None, validation_alias="SLACK_SIGNING_SECRET")
-    slack_client_id: Annotated[str, Field(pattern=r"^(\d{1,20}\.\d{1,20})?$")] = Field(
-        "", validation_alias="SLACK_CLIENT_ID"
-    )
+    slack_client_id: str = Field("", validation_alias="SLACK_CLIENT_ID")
     slack_client_secret: SecretStr | None = Field(None, validation_alias="SLACK_CLIENT_SECRET")
     slack_api_url: str = Field(SLACK, validation_alias="SLACK_API_URL")
     redis_url: SecretStr | None = Field(None, validation_alias="REDIS_URL")
@@ -130,6 +128,15 @@ class Settings(CommonSettings):
     def _replicas(cls, text: str) -> str:
         Replicas.parse(text)
         return text
+
+    @field_validator("slack_client_id")
+    @classmethod
+    def _client_id(cls, client_id: str) -> str:
+        if client_id and not re.fullmatch(r"[0-9]{1,20}\.[0-9]{1,20}", client_id):
+            raise ValueError(
+                "must be two numbers with a dot, such as 1234567890.1234567890, as under App Credentials"
+            )
+        return client_id
 
     @field_validator("api_keys")
     @classmethod

@@ -106,7 +106,7 @@ class ConnectPages:
             return _page("Not connected", "<p>Flagman cannot reach its store right now. Try again.</p>", 503)
         words = escape(one_line(self._core.mask(str(error)), 400))
         return _page(
-            "Not connected", f"<p>{words}</p><p>Nothing was changed.</p>", 503 if error.fault else 400
+            "Nothing was connected", f"<p>{words}</p><p>Nothing was changed.</p>", 503 if error.fault else 400
         )
 
 

@@ -115,9 +115,28 @@ def _asked(proposed: CallView) -> Iterator[str]:
         yield f"it wants a person to open {wanted.url}"
     fields = wanted.form.get("properties")
     if isinstance(fields, dict) and fields:
-        yield f"fields: {', '.join(fields)}"
+        needed = wanted.form.get("required") or ()
+        for name, schema in fields.items():
+            yield f"field {name}{_hint(schema, needed=name in needed)}"
     if wanted.until:
         yield f"the call is held open until {wanted.until:%H:%M} UTC"
+
+
+def _hint(schema: object, *, needed: bool) -> str:
+    """Say in brackets what a field takes, as far as its schema has it in a few words."""
+    known = schema if isinstance(schema, dict) else {}
+    items = known["items"] if isinstance(known.get("items"), dict) else known
+    titled = items.get("oneOf") or items.get("anyOf") or ()
+    choices = items.get("enum") or [
+        one["const"] for one in titled if isinstance(one, dict) and "const" in one
+    ]
+    takes = " | ".join(str(one) for one in choices) or str(known.get("format") or known.get("type") or "")
+    notes = [takes] if takes else []
+    if items is not known:
+        notes.append("several")
+    if needed:
+        notes.append("needed")
+    return f" ({', '.join(notes)})" if notes else ""
 
 
 def call(proposed: CallView, *, err: bool = False) -> None:

@@ -37,6 +37,10 @@ WITHOUT = {
 OPTIONAL = {"assistant:write", "files:write", "files:read", "chat:write.public"}
 
 
+# What is easily copied in place of the bot's token, by how it begins.
+_OTHER_TOKENS = {"xapp-": "an app-level token", "xoxp-": "the token of a person"}
+
+
 def reason(answer: dict[str, Any]) -> str:
     """Why a method was refused."""
     return str(answer.get("error") or answer.get("unreachable") or "no reason given")
@@ -64,11 +68,15 @@ def identity_of(settings: Settings, answer: dict[str, Any]) -> Finding:
     if answer.get("ok"):
         who = f"{answer.get('user', '?')} in {answer.get('team', '?')}"
         return Finding("Slack's bot token", "ok", who)
+    mend = "copy the Bot User OAuth Token (xoxb-…) from OAuth & Permissions into SLACK_BOT_TOKEN"
+    token = settings.slack_bot_token.get_secret_value() if settings.slack_bot_token else ""
+    for prefix, kind in _OTHER_TOKENS.items():
+        if token.startswith(prefix):
+            return Finding("Slack's bot token", "wrong", f"it begins with {prefix}, so it is {kind}", mend)
     if "unreachable" in answer:
         found = f"{settings.slack_api_url} cannot be reached ({answer['unreachable']})"
         return Finding("Slack's bot token", "wrong", found, "check the network, the proxy and SLACK_API_URL")
     found = f"Slack refuses it ({answer.get('error', 'no reason given')})"
-    mend = "copy the Bot User OAuth Token (xoxb-…) from OAuth & Permissions into SLACK_BOT_TOKEN"
     return Finding("Slack's bot token", "wrong", found, mend)
 
 

@@ -98,6 +98,10 @@ class Walk:
         assert self._ask
         self._tell("1. Create the app. Slack shows what it may do before it is created:")
         self._tell(link_of(manifest_for(settings.command, self._url)))
+        self._tell(
+            "If the link does not open: api.slack.com/apps, Create New App, From a manifest, and paste "
+            "docs/slack-app.yaml."
+        )
         self._ask("Press Enter when it is created", default="", show_default=False)
 
     async def _tokens(

@@ -26,5 +26,8 @@ def risk(call: Call, risks: Risks | None) -> str:
         return ""
     if call.call.definition and call.call.definition.destructive:
         return " · :red_circle: destructive by its server's own word"
+    if call.call.definition and call.call.definition.risk == "changes":
+        # It is also that of a tool of which its server says nothing.
+        return " · :large_orange_circle: may change things, not known to be safe to repeat"
     declared = call.call.definition.risk if call.call.definition else risks.get(call.call.tool, "")
     return f" · {_WORDS.get(declared, _UNKNOWN)}"

@@ -37,7 +37,10 @@ _LONGEST = 4096
 # After so many sign-ins from which nobody came back, Flagman is registered anew: a server that has forgotten a client
 # says so on its own page, and leads nobody back.
 MOST_UNANSWERED = 2
-OVER = "This link has expired or was used before. Ask for a new one where you got it."
+OVER = (
+    "This link has expired or was used before. What it has connected stays connected. "
+    "If it has not, ask for a new one where you got it."
+)
 ELSEWHERE = "This was begun in another browser, or by somebody else. Open the link that you were given, and stay there."
 
 
@@ -189,7 +192,7 @@ class Linking:
         if server and server.oauth:
             return server
         known = ", ".join(f"`{one}`" for one in self.names())
-        which = f"there are {known}" if known else "none of FLAGMAN_MCP is"
+        which = f"choose one of: {known}" if known else "none of FLAGMAN_MCP is"
         raise InvalidInput(f"`{name[:40]}` is no server that people connect; {which}.")
 
     def _check_issuer(self, issuer: str | None, endpoints: Endpoints) -> None:

@@ -174,8 +174,9 @@ def _to_connect(unit: UnitOfWork, required: ConnectionRequired) -> Paused:
     """Return the pause of a session whose person has to connect a server first."""
     condition = Connected(type="connection", server=required.server, person=required.person)
     again = f" It was connected before: {required}." if str(required) else ""
-    whom = "The person who launched it"
-    detail = f"{whom} has to connect {required.server}, which is used as this person.{again}"
+    detail = (
+        f"Who launched it has to connect {required.server}, since its calls there run as this person.{again}"
+    )
     return Paused(**unit.now(), reason="connection_required", detail=detail, conditions=(condition,))
 
 

@@ -76,6 +76,7 @@ def test_a_bad_value_in_the_environment_stops_serve_with_2(tmp_path: Path) -> No
     cli = Cli(tmp_path)
     assert sentence(cli, "serve", code=2, PORT="x").startswith("Flagman cannot start: PORT: ")
     assert "PORT" in sentence(cli, "list", PORT="x")
+    assert "two numbers with a dot" in sentence(cli, "serve", code=2, SLACK_CLIENT_ID="1")
 
 
 def test_something_else_at_the_address(tmp_path: Path, cli: Cli) -> None:

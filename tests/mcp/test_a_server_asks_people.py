@@ -179,14 +179,18 @@ async def test_programs_and_the_command_line_answer_and_what_does_not_fit_is_one
         wrong = await api.post(path, {"answer": "1.2"})
         assert "please use the form, or answer with JSON" in wrong["detail"]
         assert (await scene.flagman.session(lambda s: True, session.id)).calls_in("asking")
+    cli = Cli(tmp_path, environment(FLAGMAN_URL=url, FLAGMAN_API_KEY=KEY))
+    shown = (await asyncio.to_thread(cli, "show", session.id)).stdout
+    for field in ("version (string, needed)", "zone (eu | us, needed)", "tests (unit | load, several)"):
+        assert f"field {field}" in shown
     async with connect(url, api_key=KEY):
         found = await Session.load(session.id)
         await found.answer({"version": "1.2", "zone": "us"})
     await scene.flagman.session(lambda s: s.calls_in("asking") and len(hosted.calls) == 2, session.id)
-    cli = Cli(tmp_path, environment(FLAGMAN_URL=url, FLAGMAN_API_KEY=KEY))
     shown = (await asyncio.to_thread(cli, "show", session.id)).stdout
     assert "asked by the server host, in its call of host__asks" in shown
-    assert (await asyncio.to_thread(cli, "answer", session.id, "--decline")).returncode == 0
+    declined = await asyncio.to_thread(cli, "answer", session.id, "--decline")
+    assert declined.stdout == f"The question of {session.id} was declined.\n"
     assert await told(scene, session) == _json({"s": ["decline", None]})
     late = await asyncio.to_thread(cli, "answer", session.id, "Grace", "--call", "1.1", code=1)
     assert late.stderr == "That question was already answered.\n"

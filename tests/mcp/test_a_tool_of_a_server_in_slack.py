@@ -60,6 +60,9 @@ async def test_a_changed_tool_is_asked_about_anew_with_its_difference(
     hosted.offers(described("say", "Says it to everybody, too."))
     assert (await scene.slack.click(ADA, OPS, ask["ts"], APPROVE))["ok"]
     again = await wait_for(lambda: _below(scene, ask, "The tool has changed", APPROVE))
+    assert "may change things, not known to be safe to repeat" in texts(again), (
+        "its server says nothing of it"
+    )
     assert "-Does say." in texts(again)
     assert "+Says it to everybody, too." in texts(again)
     assert hosted.calls == []

@@ -86,6 +86,11 @@ async def test_what_is_missing_is_named_without_a_question(tmp_path: Path) -> No
         assert found["Slack's scopes"]["found"] == "missing: files:read, im:history"
         assert "without im:history direct messages are not heard" in found["Slack's scopes"]["mend"]
         assert "connections:write" in found["Slack's way in"]["mend"]
+        mixed = environment(SLACK_API_URL=slack.api_url, SLACK_BOT_TOKEN="xapp-1")
+        found = rows(
+            (await asyncio.to_thread(Cli(tmp_path, mixed), "setup", "--check", "--json", code=1)).stdout
+        )
+        assert found["Slack's bot token"]["found"] == "it begins with xapp-, so it is an app-level token"
     refused = Cli(tmp_path)("setup", code=2)
     assert "needs a terminal" in refused.stderr
 

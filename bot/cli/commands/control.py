@@ -207,7 +207,9 @@ def answer(
         from supervisor.contract.requests import AnswerRequest
 
         request = AnswerRequest.of(call_id=call, answer=" ".join(words or []), action=action)
-        _say(await remote.answer(session_id, request), f"{session_id} has its answer.", json)
+        told = {"decline": "declined", "cancel": "left without a choice"}.get(action)
+        said = f"The question of {session_id} was {told}." if told else f"{session_id} has its answer."
+        _say(await remote.answer(session_id, request), said, json)
 
     reach(work)
 

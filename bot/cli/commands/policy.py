@@ -112,7 +112,7 @@ def _show(explained: Explanation, file: PersonaFile, lines: dict[int, int]) -> N
 
     decision = explained.decision
     style = {"allow": "green", "ask": "yellow", "deny": "red"}[decision.mode]
-    changes = "changes something" if decision.mode == "ask" else "only reads"
+    changes = "may change something" if decision.mode == "ask" else "only reads"
     why = f"no rule of {file.path} matches, and the tool {changes}."
     if explained.rule:
         why = f"rule {explained.rule} decides ({file.path}, line {lines[explained.rule]})."

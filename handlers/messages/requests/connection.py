@@ -28,7 +28,10 @@ def link(found: ConnectLink) -> tuple[str, tuple[Block, ...]]:
         **button(f"Open {found.server}", Action.CONNECT_OPEN, found.server, style="primary"),
         "url": found.url,
     }
-    note = f"For you alone: it works once, until {moment(found.expires_at)}."
+    note = (
+        f"For you alone: it works once, until {moment(found.expires_at)}. "
+        "What somebody else launched waits for their own connection."
+    )
     return text, (mrkdwn(text), {"type": "actions", "elements": [opens]}, context(note))
 
 
@@ -53,7 +56,7 @@ def _row(one: ConnectionView) -> Block:
     if one.scopes:
         facts.append(f"rights: {inline_code(one_line(one.scopes, 200))}")
     if one.expires_at and not one.refused:
-        facts.append(f"renewed by {moment(one.expires_at, date=True)}")
+        facts.append(f"access renewed before {moment(one.expires_at, date=True)}")
     if one.refused:
         facts.append(f":warning: has to be connected again: {escape(one_line(one.refused, 200))}")
     sure = confirm("Remove it?", "Agents that need it wait until you connect it again.", "Remove")

@@ -96,6 +96,7 @@ async def test_a_person_connects_a_server_and_the_page_says_who_and_what(
     assert not [token for token in [*notes.given, str(secret)] if token in stored]
     status, page = await browser.get(link)
     assert (status, "was used before" in page) == (400, True), "a link works once"
+    assert "What it has connected stays connected" in page
 
 
 async def test_the_way_back_works_once_and_only_as_it_was_begun(
