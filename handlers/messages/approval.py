@@ -14,6 +14,7 @@ from handlers.blocks.text import (
     context,
     doer,
     escape,
+    inline_code,
     moment,
     mrkdwn,
     overflow,
@@ -33,6 +34,7 @@ from handlers.messages.requests.where import Where, runs
 from handlers.messages.risk import Risks, risk
 from supervisor.core.commands.grants import grantable
 from supervisor.core.policy import VERDICT_WORDS
+from supervisor.core.rights import awaited_connection
 from supervisor.core.state import Call, Session, Step
 from supervisor.core.text.format import count, took
 from supervisor.core.text.masking import Masker
@@ -194,7 +196,10 @@ def row(
             _buttons(session, call, compact=compact),
         ]
     else:
-        rows += [context(*_outcome(call, mask), *made_with(session, call, mask)), *_output(call, mask)]
+        rows += [
+            context(*_outcome(session, call, mask), *made_with(session, call, mask)),
+            *_output(call, mask),
+        ]
         if left or call.proposed:
             rows.append({"type": "actions", "elements": [_view(session, call)]})
     rows[0]["block_id"] = f"row:{session.id}:{call.call_id}"
@@ -310,7 +315,7 @@ def _for_all(session: Session, calls: list[Call], of_all: Sequence[Call], mask: 
     return {"type": "actions", "block_id": f"all:{session.id}:{calls[0].call_id}", "elements": elements}
 
 
-def _outcome(call: Call, mask: Masker) -> Iterable[str]:
+def _outcome(session: Session, call: Call, mask: Masker) -> Iterable[str]:
     if call.decisions:
         last = call.decisions[-1]
         who = ", ".join(map(doer, call.decisions[:10]))
@@ -328,13 +333,20 @@ def _outcome(call: Call, mask: Masker) -> Iterable[str]:
             yield f":leftwards_arrow_with_hook: Withdrawn by {person(call.closed_by, call.closed_by_name)}"
             yield f"Instead: {escape(shorten(mask(call.content), 300))}"
         case "approved" | "started":
-            yield ":hourglass_flowing_sand: running" if call.phase == "started" else ":hourglass: starts next"
+            yield ":hourglass_flowing_sand: running" if call.phase == "started" else _next(session)
         case "unknown":
             yield ":grey_question: its outcome is not known"
         case "finished":
             yield f"{':heavy_check_mark: ran' if call.ok else ':warning: failed'} in {took(call.duration_ms)}"
         case "awaiting":
             yield "did not run"
+
+
+def _next(session: Session) -> str:
+    """When an approved call starts."""
+    if awaited := awaited_connection(session):
+        return f":hourglass: starts once {person(awaited.person)} has connected {inline_code(awaited.server)}"
+    return f":hourglass: {'starts once this session goes on' if session.pause else 'starts next'}"
 
 
 def _output(call: Call, mask: Masker) -> list[Block]:
