@@ -320,14 +320,11 @@ async def core(settings: Settings, *, tools: Toolset | None = None) -> AsyncIter
         of_servers = [secret for one in mcp.values() for secret in one.secrets]
         secrets = [*settings.secrets, *signing_keys(settings), *passwords, *of_servers]
         mask = Masker(secrets, _values(granted))
-        teams = installed_teams(
-            settings,
-            RowStore(redis, keys.installations()),
-            Sealer(secret_keys(settings), b"flagman installations of workspaces: "),
-            directory,
-            mask,
-            now,
-        )
+        teams = None
+        if settings.installs:
+            sealer = Sealer(secret_keys(settings), b"flagman installations of workspaces: ")
+            installed = RowStore(redis, keys.installations())
+            teams = installed_teams(settings, installed, sealer, directory, mask, now)
         if teams:
             directory.attach(teams)
             stack.push_async_callback(teams.close)

@@ -175,10 +175,9 @@ def installed_teams(
     directory: Directories,
     mask: Masker,
     clock: Callable[[], datetime],
-) -> InstalledTeams | None:
-    """The workspaces that installed Flagman; None where they cannot."""
-    if not settings.installs or settings.slack_client_secret is None:
-        return None
+) -> InstalledTeams:
+    """The workspaces that installed Flagman, where settings let them."""
+    assert settings.slack_client_secret, "the settings do not allow one without the other"
     client_secret = settings.slack_client_secret.get_secret_value()
     installations = Installations(
         rows, sealer, clock, lambda: teams.client(), settings.slack_client_id, client_secret
