@@ -89,7 +89,7 @@ class Front:
             cookie = answer.headers["Set-Cookie"].partition(";")[0]
             page = f"{answer.headers['Location']}&workspace={n}"
         async with self._session.get(page, allow_redirects=False) as answer:
-            back = answer.headers["Location"].replace("APP", flagman_url)
+            back = answer.headers["Location"].replace("APP", flagman_url, 1)
         return await self.come_back(back, cookie)
 
     async def come_back(self, address: str, cookie: str) -> tuple[int, str]:
